@@ -1,0 +1,24 @@
+/* Full-text search over propositions and over observations: BM25 (FTS5 index, unicode61 with diacritics removed; text of scripts written without
+ * spaces is indexed character by character, so a phrase inside Chinese or Japanese is found). Rare terms are looked up first, common ones only
+ * rank what rare ones found (DESIGN §10.9). Never an error for odd queries: what cannot be a term is ignored.
+ */
+#ifndef STORE_SEARCH_H
+#define STORE_SEARCH_H
+
+#include "store/store.h"
+
+struct search_hit {
+    int64_t row;
+    double score;    /* BM25, > 0, comparable within one call only */
+    uint32_t matched; /* distinct query terms that it has */
+};
+
+/* Best first, at most max (≤ 4096) hits among propositions whose flags have none of flags_off; *n gets how many. `weights` (may be NULL): one for each white-space separated
+ * word of the query, for context terms that count less. Quoted "phrases" in the query are looked up as phrases. */
+int search_props(struct store *s, struct bytes query, uint32_t flags_off, struct search_hit *hits, size_t max, size_t *n, struct err *e) MUST_CHECK;
+int search_observations(struct store *s, struct bytes query, struct search_hit *hits, size_t max, size_t *n, struct err *e) MUST_CHECK;
+
+/* The words of a text as the index sees them (folded, diacritics removed, unspaced scripts split), stop words left out when asked. For diversity and context. fn returns 0 to go on. */
+int search_terms(struct store *s, struct bytes text, bool no_stop_words, int (*fn)(void *ctx, struct bytes term), void *ctx) MUST_CHECK;
+
+#endif
