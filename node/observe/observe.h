@@ -62,6 +62,9 @@ struct observer_env {
     int16_t (*zone_offset)(void *ctx, int64_t ms);
     void *zone_ctx;
     const char *zone_dir;  /* the system's zoneinfo folder, for TZID in calendars */
+    /* A watch: the file may be in the middle of being written, so an unfinished last record is left for the next time. An
+     * import (false) takes it, and leaves its cursor before it. */
+    bool growing;
 };
 
 struct reader; /* one open import; each observer has its own */
