@@ -1,0 +1,166 @@
+/* Inside of store/: the open database, the one statement layer, and the seams between its parts.
+ *
+ * Statements. `db_prepare(s, SQL, &q, e)` takes a string with static storage and gives a statement bound to
+ * nothing; the same pointer gives the same compiled statement the next time, or a second one while the first
+ * is still being walked (callbacks may nest). Bind, step, read, then db_done() in every path:
+ *
+ *     struct stmt *q = NULL;
+ *     int rc = db_prepare(s, "SELECT text FROM prop WHERE row = ?1", &q, e);
+ *     if (rc == 0) {
+ *         db_bind_int(q, 1, row);
+ *         rc = db_step(q, e);          // 1 a row, 0 no more, negative an error
+ *         ...
+ *     }
+ *     db_done(q);                      // NULL fine; views of columns end here or at the next step
+ *
+ * Bound bytes are borrowed until db_done(). A failed bind shows at db_step(). Writes without result rows:
+ * db_run().
+ *
+ * Transactions. Every writer wraps itself: rc = db_write_begin(s, &own, e); if (rc) return rc; ...; return
+ * db_write_end(s, own, rc, e). Inside store_begin … store_commit these do nothing but count; outside they
+ * make their own transaction. A writer that fails after its first change calls db_poison() (db_write_end does
+ * it): store_commit then rolls back and fails.
+ *
+ * Tables that others read (schema.c owns the DDL):
+ *     entity(row INTEGER PRIMARY KEY, space INTEGER, id BLOB, state BLOB; UNIQUE(space, id))  rows are never
+ * deleted or renumbered, also not by store_rebuild() prop(row INTEGER PRIMARY KEY REFERENCES entity, id BLOB,
+ * flags INTEGER, text TEXT NOT NULL, …)  one row for each proposition not forgotten FTS over propositions is
+ * external content on prop(text) with content_rowid = row. Local tables may reference entity(row).
+ */
+#ifndef STORE_STORE_INT_H
+#define STORE_STORE_INT_H
+
+#include "store/store.h"
+
+#include <sqlite3.h>
+
+#define SCHEMA_VERSION 1
+#define SCHEMA_APPLICATION_ID 0x53656c66 /* "Self" */
+
+#define STMT_BUCKETS 128
+
+struct stmt {
+    struct store *s;
+    sqlite3_stmt *st;
+    const char *sql;   /* the key: same pointer, same statement */
+    struct stmt *next; /* in the bucket */
+    bool in_use;
+    int bind_rc; /* first failed bind */
+};
+
+/* Our log, or the one that was received into last: its head as of the current transaction. */
+struct log_state {
+    bool loaded;
+    int64_t row;
+    struct id id;
+    uint64_t seq;
+    struct hash chain;
+};
+
+struct store {
+    sqlite3 *db;
+    const struct clock *clock;
+    const struct rng *rng;
+    bool read_only;
+    struct stmt *stmts[STMT_BUCKETS];
+
+    bool in_txn;  /* SQLite has a transaction open */
+    int poisoned; /* 0, or the error of a write that failed half way in this transaction */
+
+    bool has_log; /* store_use_log was called */
+    struct id own_log, own_device;
+    struct log_state own, other; /* heads of our log and of the one received into last */
+    uint64_t hlc;                /* highest stamp merged or written; valid while hlc_loaded */
+    bool hlc_loaded;
+    bool edges_known, edges_any; /* whether the edge table has rows */
+
+    uint8_t salts[1024]; /* randomness drawn in one go */
+    size_t salts_left;
+
+    struct entity *scratch; /* for merging and reading one entity at a time */
+    struct buf op_buf, state_buf, read_buf;
+
+    bool digest_known;
+    struct hash digest;
+
+    void *search; /* search.c's own state (tokenizer, scratch); freed by search_unregister */
+};
+
+/* ---- db.c: SQLite's errors, statements, transactions */
+
+/* Our code for a SQLite result code (extended ones too). */
+int db_code(int sqlite_rc);
+/* Fills e from the connection's last error: "<what>: <sqlite text>". Returns our code. */
+int db_fail(struct store *s, int sqlite_rc, struct err *e, const char *what);
+
+int db_prepare(struct store *s, const char *sql, struct stmt **out, struct err *e) MUST_CHECK;
+void db_bind_int(struct stmt *q, int i, int64_t v);
+void db_bind_double(struct stmt *q, int i, double v);
+void db_bind_blob(struct stmt *q, int i, struct bytes v); /* empty: zero-length blob */
+void db_bind_text(struct stmt *q, int i, struct bytes v); /* UTF-8; empty: '' */
+void db_bind_null(struct stmt *q, int i);
+static inline void db_bind_id(struct stmt *q, int i, const struct id *id)
+{
+    db_bind_blob(q, i, bytes_of(id->b, ID_BYTES));
+}
+/* 1 = a row, 0 = done, negative = error. */
+int db_step(struct stmt *q, struct err *e) MUST_CHECK;
+/* Steps to the end, then db_done(). */
+int db_run(struct stmt *q, struct err *e) MUST_CHECK;
+void db_done(struct stmt *q);
+/* Columns of the current row, from 0; borrowed until the next step or db_done. */
+int64_t db_int(struct stmt *q, int column);
+double db_double(struct stmt *q, int column);
+struct bytes db_bytes(struct stmt *q, int column); /* blob or text; NULL reads as empty */
+bool db_is_null(struct stmt *q, int column);
+/* Copies a 16-byte blob; ERR_CORRUPT on another length. */
+int db_id(struct stmt *q, int column, struct id *out, struct err *e) MUST_CHECK;
+/* One statement or several without parameters. */
+int db_exec(struct store *s, const char *sql, struct err *e) MUST_CHECK;
+/* First column of the first row of a query without parameters; 0 when there is none. */
+int db_query_int(struct store *s, const char *sql, int64_t *out, struct err *e) MUST_CHECK;
+
+int db_write_begin(struct store *s, bool *own, struct err *e) MUST_CHECK;
+/* Commits or rolls back when `own`; returns rc, or the error of the commit. */
+int db_write_end(struct store *s, bool own, int rc, struct err *e) MUST_CHECK;
+void db_poison(struct store *s, int rc);
+/* Finalises all statements and closes the connection. */
+void db_close(struct store *s);
+
+/* ---- schema.c */
+/* Makes the schema or brings an older one up to date. */
+int schema_migrate(struct store *s, struct err *e) MUST_CHECK;
+
+/* ---- log.c */
+/* Forgets what is cached of a transaction that was rolled back. */
+void log_forget_cache(struct store *s);
+/* Drafts are written through store_write(). Salts come from here. */
+void log_salt(struct store *s, uint8_t out[SALT_BYTES]);
+
+/* ---- apply.c: op → entity → materialised columns */
+
+/* Row of an entity; made when absent and `make`. *row = 0 when absent. */
+int entity_row(struct store *s, enum op_space space, const struct id *id, bool make, int64_t *row,
+               struct err *e) MUST_CHECK;
+
+/* ---- hooks that local.c and search.c provide; both schemas are NULL-terminated lists of DDL run by
+ * migration 1 */
+extern const char *const local_schema[];
+extern const char *const search_schema[];
+/* Registers the tokenizer and functions; at every open, before the schema is touched. */
+int search_register(struct store *s, struct err *e) MUST_CHECK;
+void search_unregister(struct store *s);
+/* A proposition's text changed: old_text.p == NULL: it was not indexed; new_text.p == NULL: it goes. Called
+ * after prop was written, in the same transaction. The bytes are borrowed for the call. */
+int search_prop_changed(struct store *s, int64_t row, struct bytes old_text, struct bytes new_text,
+                        struct err *e) MUST_CHECK;
+/* Rebuilds the index of propositions from prop (store_rebuild). */
+int search_rebuild(struct store *s, struct err *e) MUST_CHECK;
+/* Rewrites the indexes so that no deleted term is left in them (FTS5 'optimize'). Own transaction. */
+int search_scrub(struct store *s, struct err *e) MUST_CHECK;
+/* FTS5 integrity check against the content tables. ERR_CORRUPT. */
+int search_check(struct store *s, struct err *e) MUST_CHECK;
+/* A proposition was forgotten: local evidence links of it go (row = entity row). */
+int local_prop_gone(struct store *s, int64_t row, struct err *e) MUST_CHECK;
+
+#endif
