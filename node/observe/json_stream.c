@@ -444,12 +444,14 @@ int json_put_string(struct buf *out, struct bytes b)
 void json_members_init(struct json_members *m, size_t max)
 {
     buf_init(&m->text, max);
+    buf_init(&m->scratch, max);
     m->n = 0;
 }
 
 void json_members_release(struct json_members *m)
 {
     buf_release(&m->text);
+    buf_release(&m->scratch);
 }
 
 void json_members_clear(struct json_members *m)
@@ -488,9 +490,9 @@ static int members_sort(struct json_members *m, size_t from)
                 return ERR_FORMAT;
             if (order < 0)
                 break;
-            struct json_members swap = {.m = {m->m[j]}};
+            struct json_member swap = m->m[j];
             m->m[j] = m->m[j - 1];
-            m->m[j - 1] = swap.m[0];
+            m->m[j - 1] = swap;
         }
     }
     return 0;
@@ -541,4 +543,122 @@ static int canonical_scalar(const struct json_token *t, struct buf *out)
         break;
     }
     return ERR_FORMAT;
+}
+
+static int canonical_value(struct json_stream *s, const struct json_token *first, struct json_members *m,
+                           struct err *e);
+
+/* A nested object borrows the end of the member list and of the text, and leaves its sorted text there. */
+static int canonical_object(struct json_stream *s, struct json_members *m, struct err *e)
+{
+    size_t start = m->text.n, from = m->n;
+    for (;;) {
+        struct json_token t;
+        int rc = json_next(s, &t, e);
+        if (rc)
+            return rc;
+        if (t.kind == JSON_OBJECT_END)
+            break;
+        rc = t.cut ? ERR_LIMIT : json_members_add(m, t.text);
+        if (rc)
+            return err_set(e, rc, "too large");
+        rc = json_next(s, &t, e);
+        if (!rc)
+            rc = canonical_value(s, &t, m, e);
+        if (rc)
+            return rc;
+    }
+    if (members_sort(m, from))
+        return err_set(e, ERR_FORMAT, "a member occurs twice");
+    buf_clear(&m->scratch);
+    int rc = members_write(m, from, &m->scratch);
+    m->text.n = start;
+    m->n = from;
+    if (!rc)
+        rc = buf_bytes(&m->text, buf_view(&m->scratch));
+    return rc ? err_set(e, rc, "too large") : 0;
+}
+
+static int canonical_array(struct json_stream *s, struct json_members *m, struct err *e)
+{
+    (void)buf_put(&m->text, '[');
+    for (bool first = true;; first = false) {
+        struct json_token t;
+        int rc = json_next(s, &t, e);
+        if (rc)
+            return rc;
+        if (t.kind == JSON_ARRAY_END)
+            break;
+        if (!first)
+            (void)buf_put(&m->text, ',');
+        rc = canonical_value(s, &t, m, e);
+        if (rc)
+            return rc;
+    }
+    int rc = buf_put(&m->text, ']');
+    return rc ? err_set(e, rc, "too large") : 0;
+}
+
+static int canonical_value(struct json_stream *s, const struct json_token *first, struct json_members *m,
+                           struct err *e)
+{
+    if (first->kind == JSON_OBJECT)
+        return canonical_object(s, m, e);
+    if (first->kind == JSON_ARRAY)
+        return canonical_array(s, m, e);
+    int rc = canonical_scalar(first, &m->text);
+    return rc ? err_set(e, rc, "too large") : 0;
+}
+
+int json_canonical(struct json_stream *s, const struct json_token *first, struct json_members *m, struct err *e)
+{
+    return canonical_value(s, first, m, e);
+}
+
+/* ---- numbers ---- */
+
+/* Splits a valid number into digits and a power of ten; leading digits beyond 18 only move the power. */
+static void number_split(struct bytes text, int64_t *digits, int64_t *power)
+{
+    bool fraction = false;
+    *digits = 0;
+    *power = 0;
+    size_t i = text.n && text.p[0] == '-' ? 1 : 0;
+    for (; i < text.n && (text.p[i] | 32) != 'e'; i++) {
+        if (text.p[i] == '.') {
+            fraction = true;
+            continue;
+        }
+        bool room = *digits < INT64_C(100000000000000000);
+        if (room)
+            *digits = *digits * 10 + (text.p[i] - '0');
+        *power += (room ? 0 : 1) - (fraction ? 1 : 0);
+    }
+    int64_t exponent = 0;
+    bool down = i + 1 < text.n && text.p[i + 1] == '-';
+    for (i++; i < text.n; i++) {
+        if (text.p[i] >= '0' && text.p[i] <= '9' && exponent < 10000)
+            exponent = exponent * 10 + (text.p[i] - '0');
+    }
+    *power += down ? -exponent : exponent;
+}
+
+int json_number_milli(struct bytes text, int64_t *out)
+{
+    int64_t digits, power;
+    *out = 0;
+    if (!number_valid(text))
+        return ERR_FORMAT;
+    number_split(text, &digits, &power);
+    for (power += 3; power < 0 && digits; power++)
+        digits /= 10;
+    for (; power > 0 && digits; power--) {
+        if (digits > INT64_C(900000000000000))
+            return ERR_LIMIT;
+        digits *= 10;
+    }
+    if (digits > INT64_C(9000000000000000))
+        return ERR_LIMIT;
+    *out = text.p[0] == '-' ? -digits : digits;
+    return 0;
 }

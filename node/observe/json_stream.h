@@ -64,31 +64,34 @@ uint64_t json_offset(const struct json_stream *s);
 int json_next(struct json_stream *s, struct json_token *t, struct err *e) MUST_CHECK;
 /* Reads to the end of the value whose first token is `first`. */
 int json_skip(struct json_stream *s, const struct json_token *first, struct err *e) MUST_CHECK;
-/* Appends the value whose first token is `first` in canonical form: no white space, members sorted by their written key,
- * strings in shortest escapes and valid UTF-8, numbers as written. ERR_FORMAT for a member that occurs twice, ERR_LIMIT
- * for too many members, more than out->max bytes, or a string that was cut; after either the value is *not* read to its
- * end. */
-int json_canonical(struct json_stream *s, const struct json_token *first, struct buf *out, struct err *e) MUST_CHECK;
-
-/* Members of an object that is being written canonically: add each as "key":value text, then end sorts them. */
+/* An object that is being written in canonical form: no white space, members sorted by their written key, strings in short
+ * escapes and valid UTF-8, numbers as written. Add a member, append its value to `text` (json_put_string, buf_printf,
+ * json_canonical), add the next; end sorts them. */
 struct json_members {
     struct buf text;
-    struct {
-        size_t at, key, n; /* a member's text, and the length of its key text */
+    struct buf scratch;
+    struct json_member {
+        size_t at, key, n; /* where its text starts, length of its key text, length of all of it */
     } m[JSON_MEMBERS_MAX];
     size_t n;
 };
+/* For an object of at most max bytes. */
 void json_members_init(struct json_members *m, size_t max);
 void json_members_release(struct json_members *m);
 void json_members_clear(struct json_members *m);
-/* Starts a member: the caller then appends its value to m->text. ERR_LIMIT, ERR_NOMEM. */
-int json_members_add(struct json_members *m, struct bytes key);
-/* Sorts what was added and appends the object to out ("" when there are none). ERR_FORMAT when a key occurs twice. */
-int json_members_end(struct json_members *m, struct buf *out);
+/* Starts a member. ERR_LIMIT, ERR_NOMEM. */
+int json_members_add(struct json_members *m, struct bytes key) MUST_CHECK;
+/* Appends the value whose first token is `first` to m->text. ERR_FORMAT for a member that occurs twice, ERR_LIMIT for too
+ * many members or bytes or a string that was cut; the stream is then somewhere inside the value. */
+int json_canonical(struct json_stream *s, const struct json_token *first, struct json_members *m,
+                   struct err *e) MUST_CHECK;
+/* Sorts what was added and appends the object to out; nothing when there are no members. ERR_FORMAT when a key occurs
+ * twice. */
+int json_members_end(struct json_members *m, struct buf *out) MUST_CHECK;
 
 /* Appends b as a JSON string, quotes included; invalid UTF-8 becomes U+FFFD. */
 int json_put_string(struct buf *out, struct bytes b);
-/* A number's text × 1000, cut to an integer: seconds to milliseconds. ERR_LIMIT beyond ±2^53. */
+/* A number's text × 1000, cut to an integer: seconds to milliseconds. ERR_LIMIT beyond ±9·10^15. */
 int json_number_milli(struct bytes text, int64_t *out) MUST_CHECK;
 
 #endif
