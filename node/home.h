@@ -42,9 +42,5 @@ int home_save(const struct home *h, struct err *e) MUST_CHECK;
 void home_close(struct home *h);
 /* "PATH/name" into out. */
 int home_file(const struct home *h, const char *name, char out[LIMIT_PATH_BYTES], struct err *e) MUST_CHECK;
-/* Writes a file atomically and durably, mode 0600: temporary file, fsync, rename, fsync of the folder. */
-int file_replace(const char *path, struct bytes content, struct err *e) MUST_CHECK;
-/* Reads a whole file of at most buf->max bytes. */
-int file_read(const char *path, struct buf *out, struct err *e) MUST_CHECK;
 
 #endif

@@ -31,6 +31,8 @@ struct node {
     struct rng rng;
     struct log log;
     bool read_only, daemon;
+    bool audit_broken; /* the stored rules do not parse: everything is dropped */
+    char tmp_dir[LIMIT_PATH_BYTES];
     int64_t started_ms;
     struct job *jobs[JOBS_MAX];
     /* Set by the watcher (node/watch.h): the state of a watched path for `status`; NULL without one. */

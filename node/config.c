@@ -1,0 +1,117 @@
+/* Settings: the table, and reading and writing through it. */
+#include "node/config.h"
+
+#include "base/limits.h"
+#include "base/text.h"
+#include "node/model/audit.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static int rules_check(struct bytes value, struct err *e)
+{
+    struct audit *a = NULL;
+    int rc = audit_new(&a, value, REDACT_DEFAULT, e);
+    audit_free(a);
+    return rc;
+}
+
+static int one_line_check(struct bytes value, struct err *e)
+{
+    for (size_t i = 0; i < value.n; i++) {
+        if (value.p[i] < 0x20 || value.p[i] == 0x7f) {
+            return err_set(e, ERR_USAGE, "the value has control characters");
+        }
+    }
+    return 0;
+}
+
+const struct setting settings[] = {
+    {"user.name", SETTING_TEXT, false, "", "how propositions call you; empty: no name", one_line_check},
+    {"audit.rules", SETTING_LINES, false, "", "what is never observed, a rule a line (see: selfsame help audit)",
+     rules_check},
+    {"audit.email", SETTING_BOOL, false, "off", "redact e-mail addresses", NULL},
+    {"audit.phone", SETTING_BOOL, false, "off", "redact phone numbers", NULL},
+    {NULL, SETTING_TEXT, false, NULL, NULL, NULL},
+};
+
+int setting_find(struct bytes key, const struct setting **out, struct err *e)
+{
+    for (const struct setting *k = settings; k->key != NULL; k++) {
+        if (bytes_eq(bytes_str(k->key), key)) {
+            *out = k;
+            return 0;
+        }
+    }
+    (void)err_set(e, ERR_NOTFOUND, "there is no setting '%.*s'", (int)(key.n > 64 ? 64 : key.n),
+                  (const char *)key.p);
+    err_hint(e, "list them with: selfsame config");
+    return ERR_NOTFOUND;
+}
+
+int config_get(struct store *s, const struct setting *k, struct buf *out, bool *set, struct err *e)
+{
+    char name[LIMIT_NAME_BYTES];
+    int n = snprintf(name, sizeof(name), "config:%s", k->key);
+    if (n < 0 || (size_t)n >= sizeof(name)) {
+        return err_set(e, ERR_LIMIT, "the name of setting '%s' is too long", k->key);
+    }
+    buf_clear(out);
+    int rc = k->local ? local_get(s, name, out, set, e) : store_setting(s, k->key, out, set, e);
+    if (rc != 0) {
+        return rc;
+    }
+    if (*set && out->n == 0) {
+        *set = false; /* unset is written as empty */
+    }
+    if (!*set) {
+        buf_clear(out);
+        (void)buf_str(out, k->otherwise);
+    }
+    return out->err;
+}
+
+static int value_write(struct store *s, const struct setting *k, struct bytes value, struct err *e)
+{
+    char name[LIMIT_NAME_BYTES];
+    (void)snprintf(name, sizeof(name), "config:%s", k->key);
+    return k->local ? local_set(s, name, value, e) : store_setting_set(s, k->key, value, e);
+}
+
+int config_set(struct store *s, const struct setting *k, struct bytes value, struct err *e)
+{
+    int rc = 0;
+    if (value.n > LIMIT_SETTING_BYTES) {
+        return err_set(e, ERR_LIMIT, "a setting has at most %u bytes", LIMIT_SETTING_BYTES);
+    }
+    if (!utf8_valid(value)) {
+        return err_set(e, ERR_USAGE, "the value is not valid UTF-8");
+    }
+    if (k->type == SETTING_BOOL && !bytes_eq(value, BYTES_LIT("on")) && !bytes_eq(value, BYTES_LIT("off"))) {
+        return err_set(e, ERR_USAGE, "'%s' is on or off", k->key);
+    }
+    if (k->check != NULL) {
+        rc = k->check(value, e);
+    }
+    return rc != 0 ? rc : value_write(s, k, value, e);
+}
+
+int config_unset(struct store *s, const struct setting *k, struct err *e)
+{
+    return value_write(s, k, BYTES_NONE, e);
+}
+
+bool config_bool(struct store *s, const char *key)
+{
+    const struct setting *k = NULL;
+    bool set = false;
+    struct buf v;
+    buf_init(&v, LIMIT_SETTING_BYTES);
+    bool on = false;
+    if (setting_find(bytes_str(key), &k, NULL) == 0) {
+        int rc = config_get(s, k, &v, &set, NULL);
+        on = bytes_eq(rc == 0 ? buf_view(&v) : bytes_str(k->otherwise), BYTES_LIT("on"));
+    }
+    buf_release(&v);
+    return on;
+}

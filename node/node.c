@@ -1,0 +1,286 @@
+/* The node: opening and closing a data folder, and the real clock, randomness and time zone that everything below gets as parameters. */
+#include "node/node.h"
+
+#include "base/check.h"
+#include "node/config.h"
+#include "node/file.h"
+#include "node/job.h"
+#include "node/pause.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#define ZONE_DIR "/usr/share/zoneinfo"
+
+static int64_t wall_ms(void *ctx)
+{
+    (void)ctx;
+    struct timespec ts;
+    (void)clock_gettime(CLOCK_REALTIME, &ts);
+    return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+static int64_t mono_ms(void *ctx)
+{
+    (void)ctx;
+    struct timespec ts;
+    (void)clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+static int16_t zone_offset(void *ctx, int64_t ms)
+{
+    (void)ctx;
+    struct tm tm;
+    int64_t secs = ms / 1000;
+    time_t t = (time_t)secs;
+    if (localtime_r(&t, &tm) == NULL) {
+        return 0;
+    }
+    return (int16_t)(tm.tm_gmtoff / 60);
+}
+
+void node_observer_env(struct node *n, struct observer_env *out)
+{
+    static const char zone_dir[] = ZONE_DIR;
+    int64_t now = clock_wall_ms(&n->clock);
+    *out = (struct observer_env){
+        .tmp_dir = n->tmp_dir,
+        .now_ms = now,
+        .offset_min = zone_offset(NULL, now),
+        .zone_offset = zone_offset,
+        .zone_dir = zone_dir,
+    };
+}
+
+int64_t node_paused_until(struct node *n)
+{
+    struct pauses p;
+    if (pauses_load(n->store, &p, NULL) != 0) {
+        return 0;
+    }
+    return pauses_at(&p, clock_wall_ms(&n->clock));
+}
+
+/* ---- audit ----------------------------------------------------------------------------------------------- */
+
+int node_audit_load(struct node *n, struct err *e)
+{
+    const struct setting *k = NULL;
+    bool set = false;
+    struct buf rules;
+    buf_init(&rules, LIMIT_SETTING_BYTES);
+    unsigned classes = REDACT_DEFAULT;
+    classes |= config_bool(n->store, "audit.email") ? REDACT_BIT(REDACT_EMAIL) : 0u;
+    classes |= config_bool(n->store, "audit.phone") ? REDACT_BIT(REDACT_PHONE) : 0u;
+    int rc = setting_find(BYTES_LIT("audit.rules"), &k, e);
+    if (rc == 0) {
+        rc = config_get(n->store, k, &rules, &set, e);
+    }
+    struct audit *fresh = NULL;
+    if (rc == 0) {
+        rc = audit_new(&fresh, buf_view(&rules), classes, e);
+    }
+    if (rc == ERR_FORMAT) {
+        /* Rules that came from another version or device and do not parse: let nothing through until the user looks. */
+        n->audit_broken = true;
+        rc = audit_new(&fresh, BYTES_LIT("drop source=*"), REDACT_ALL, e);
+    } else {
+        n->audit_broken = false;
+    }
+    if (rc == 0) {
+        audit_free(n->audit);
+        n->audit = fresh;
+    }
+    buf_release(&rules);
+    return rc;
+}
+
+/* ---- opening --------------------------------------------------------------------------------------------- */
+
+static int database_open(struct node *n, bool create, struct err *e)
+{
+    char path[LIMIT_PATH_BYTES];
+    int rc = home_file(&n->home, "selfsame.db", path, e);
+    if (rc != 0) {
+        return rc;
+    }
+    if (access(path, F_OK) == 0) {
+        rc = file_private(path, e);
+    }
+    if (rc != 0) {
+        return rc;
+    }
+    struct store_config cfg = {.path = path,
+                               .clock = &n->clock,
+                               .rng = &n->rng,
+                               .read_only = n->read_only,
+                               .must_exist = !create};
+    rc = store_open(&n->store, &cfg, e);
+    return rc != 0 ? err_wrap(e, rc, "opening the store") : 0;
+}
+
+/* Compares the lease in the database with the one in `device` and renews both (home.h). */
+static int lease_renew(struct node *n, struct err *e)
+{
+    uint8_t held[16];
+    int rc = store_lease(n->store, held, e);
+    if (rc != 0) {
+        return rc;
+    }
+    bool ours = memcmp(held, n->home.lease[0], 16) == 0 || memcmp(held, n->home.lease[1], 16) == 0;
+    if (!ours) {
+        rng_fill(&n->rng, n->home.log.b, ID_BYTES);
+        log_line(&n->log, LOG_WARN, "store", "the database is not the one this device last wrote: a new log is opened");
+    }
+    memcpy(n->home.lease[0], held, 16);
+    rng_fill(&n->rng, n->home.lease[1], 16);
+    rc = home_save(&n->home, e);
+    return rc != 0 ? rc : store_lease_set(n->store, n->home.lease[1], e);
+}
+
+static int inference_open(struct node *n, struct err *e)
+{
+    struct infer_env env = {
+        .store = n->store,
+        .clock = &n->clock,
+        .device = n->home.device,
+        .device_name = n->home.name,
+        .event_secret = bytes_of(n->home.event_secret.p, n->home.event_secret.n),
+    };
+    return infer_open(&n->infer, &env, e);
+}
+
+/* What an earlier process left to do: ops whose time has come, features indexed but not yet looked at. */
+static int leftovers_do(struct node *n, struct err *e)
+{
+    size_t released = 0;
+    int64_t next_ms = 0;
+    int rc = store_release_held(n->store, &released, &next_ms, e);
+    if (rc == 0) {
+        rc = store_begin(n->store, e);
+    }
+    if (rc != 0) {
+        return rc;
+    }
+    rc = infer_flush(n->infer, NULL, e);
+    if (rc == 0) {
+        return store_commit(n->store, e);
+    }
+    store_rollback(n->store);
+    return rc;
+}
+
+static int folder_open(struct node *n, const struct node_options *o, bool create, struct err *e)
+{
+    char path[LIMIT_PATH_BYTES];
+    int rc = home_locate(o->home, path, e);
+    if (rc == 0) {
+        rc = home_open(&n->home, path, e);
+    }
+    if (rc == 0 && !n->read_only) {
+        rc = home_lock(&n->home, o->lock_wait_ms, e);
+    }
+    if (rc == 0) {
+        rc = home_file(&n->home, "tmp", n->tmp_dir, e);
+    }
+    if (rc == 0 && !n->read_only) {
+        if (mkdir(n->tmp_dir, 0700) != 0 && errno != EEXIST) {
+            return err_errno(e, errno, "cannot make folder '%s'", n->tmp_dir);
+        }
+        folder_empty(n->tmp_dir); /* copies that a killed process left */
+    }
+    return rc != 0 ? rc : database_open(n, create, e);
+}
+
+static int contents_open(struct node *n, struct err *e)
+{
+    int rc = n->read_only ? 0 : lease_renew(n, e);
+    if (rc != 0) {
+        return rc;
+    }
+    store_use_log(n->store, &n->home.log, &n->home.device);
+    rc = node_audit_load(n, e);
+    if (rc == 0) {
+        rc = inference_open(n, e);
+    }
+    return rc != 0 || n->read_only ? rc : leftovers_do(n, e);
+}
+
+static int node_make(struct node **out, const struct node_options *o, bool create, struct err *e)
+{
+    struct node *n = calloc(1, sizeof(*n));
+    if (n == NULL) {
+        return err_set(e, ERR_NOMEM, "opening the data folder");
+    }
+    n->home.lock_fd = -1;
+    n->clock = (struct clock){.wall_ms = wall_ms, .mono_ms = mono_ms};
+    n->read_only = o->read_only;
+    n->daemon = o->daemon;
+    n->log = o->log;
+    n->log.clock = &n->clock;
+    n->started_ms = wall_ms(NULL);
+    int rc = crypt_start();
+    if (rc != 0) {
+        (void)err_set(e, rc, "the cryptographic library does not start");
+    } else {
+        n->rng = rng_system();
+        rc = folder_open(n, o, create, e);
+    }
+    if (rc == 0) {
+        rc = contents_open(n, e);
+    }
+    if (rc != 0) {
+        node_close(n);
+        return rc;
+    }
+    *out = n;
+    return 0;
+}
+
+int node_open(struct node **out, const struct node_options *o, struct err *e)
+{
+    /* A database that was deleted is made anew by whoever may write; lease_renew notices. */
+    return node_make(out, o, !o->read_only, e);
+}
+
+int node_init(const char *home, struct bytes name, struct err *e)
+{
+    char path[LIMIT_PATH_BYTES];
+    int rc = home_locate(home, path, e);
+    if (rc == 0) {
+        rc = crypt_start();
+    }
+    if (rc != 0) {
+        return rc;
+    }
+    struct rng rng = rng_system();
+    rc = home_create(path, name, &rng, e);
+    if (rc != 0) {
+        return rc;
+    }
+    struct node *n = NULL;
+    struct node_options o = {.home = path};
+    rc = node_make(&n, &o, true, e);
+    node_close(n);
+    return rc;
+}
+
+void node_close(struct node *n)
+{
+    if (n == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < JOBS_MAX; i++) {
+        job_close(n->jobs[i]);
+    }
+    infer_close(n->infer);
+    audit_free(n->audit);
+    store_close(n->store);
+    home_close(&n->home);
+    free(n);
+}
