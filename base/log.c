@@ -27,7 +27,7 @@ void log_line(const struct log *l, enum log_level level, const char *area, const
     if (!l || !l->out || level > l->level)
         return;
     rfc3339_print(clock_wall_ms(l->clock), when);
-    buf_init(&line, 8 * LINE_BYTES); /* every byte may become \u{NNNN} */
+    buf_init(&line, (size_t)8 * LINE_BYTES); /* every byte may become \u{NNNN} */
     (void)buf_printf(&line, "%s %s %s: ", when, level_names[level], area);
     va_start(ap, fmt);
     put_text(&line, fmt, ap);
