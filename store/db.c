@@ -262,6 +262,13 @@ void db_poison(struct store *s, int rc)
     }
 }
 
+void db_rollback(struct store *s)
+{
+    if (sqlite3_get_autocommit(s->db) == 0) {
+        (void)sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL); /* fails only when SQLite did it by itself */
+    }
+}
+
 void db_close(struct store *s)
 {
     for (size_t i = 0; i < STMT_BUCKETS; i++) {

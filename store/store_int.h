@@ -55,6 +55,8 @@ struct log_state {
     struct id id;
     uint64_t seq;
     struct hash chain;
+    uint64_t hlc; /* highest merged in this transaction */
+    bool dirty;   /* differs from the log table */
 };
 
 struct store {
@@ -79,9 +81,13 @@ struct store {
 
     struct entity *scratch; /* for merging and reading one entity at a time */
     struct buf op_buf, state_buf, read_buf;
+    struct buf seen_buf; /* struct seen × n of the op being merged */
+    bool checking;       /* merged rows are compared instead of written (store_check) */
+    uint64_t checked;    /* rows of prop found equal */
+    bool index_off;      /* store_rebuild: the text index is rebuilt at the end */
 
     bool digest_known;
-    struct hash digest;
+    struct hash digest, digest_of; /* the digest, and the heads of logs that it belongs to */
 
     void *search; /* search.c's own state (tokenizer, scratch); freed by search_unregister */
 };
@@ -124,6 +130,8 @@ int db_write_begin(struct store *s, bool *own, struct err *e) MUST_CHECK;
 /* Commits or rolls back when `own`; returns rc, or the error of the commit. */
 int db_write_end(struct store *s, bool own, int rc, struct err *e) MUST_CHECK;
 void db_poison(struct store *s, int rc);
+/* Ends SQLite's transaction if one is open. */
+void db_rollback(struct store *s);
 /* Finalises all statements and closes the connection. */
 void db_close(struct store *s);
 
@@ -131,17 +139,62 @@ void db_close(struct store *s);
 /* Makes the schema or brings an older one up to date. */
 int schema_migrate(struct store *s, struct err *e) MUST_CHECK;
 
+/* ---- store.c: small named values of the database itself (lease, cached digest) */
+int meta_get(struct store *s, const char *name, struct buf *value, bool *found, struct err *e) MUST_CHECK;
+int meta_set(struct store *s, const char *name, struct bytes value, struct err *e) MUST_CHECK;
+
 /* ---- log.c */
+#define OP_HELD 1       /* stored, not merged yet */
+#define OP_FORGET 2     /* has ACT_FORGET: its body stays */
+#define OP_LOG_SHIFT 40 /* op.row = log.row << 40 | seq */
+
+/* Writes the heads that changed in this transaction; store_commit() does, and whoever reads `log` inside one.
+ */
+int log_flush(struct store *s, struct err *e) MUST_CHECK;
 /* Forgets what is cached of a transaction that was rolled back. */
 void log_forget_cache(struct store *s);
-/* Drafts are written through store_write(). Salts come from here. */
-void log_salt(struct store *s, uint8_t out[SALT_BYTES]);
+/* Fills seq, salt, hash and op from columns row, salt, hash, body. */
+int log_record(struct stmt *q, struct op_record *r, struct err *e) MUST_CHECK;
+/* uint64_t stamps as SQLite integers of the same order. */
+static inline int64_t hlc_to_sql(uint64_t hlc)
+{
+    return (int64_t)(hlc ^ UINT64_C(0x8000000000000000));
+}
+static inline uint64_t hlc_from_sql(int64_t v)
+{
+    return (uint64_t)v ^ UINT64_C(0x8000000000000000);
+}
 
-/* ---- apply.c: op → entity → materialised columns */
+/* ---- apply.c: op → entity → merged tables */
+
+/* One op on its way into the merged tables. */
+struct merge {
+    const struct op *op;
+    struct id log;
+    struct hash hash;
+    bool own;       /* written here: a forgotten id is an error */
+    int64_t entity; /* out: its row */
+    bool erase;     /* out: the id is forgotten: keep the hash only */
+};
+int merge_op(struct store *s, struct merge *m, struct err *e) MUST_CHECK;
+bool op_forgets(const struct op *op);
 
 /* Row of an entity; made when absent and `make`. *row = 0 when absent. */
 int entity_row(struct store *s, enum op_space space, const struct id *id, bool make, int64_t *row,
                struct err *e) MUST_CHECK;
+/* The merged state of a row into x. */
+int entity_load(struct store *s, int64_t row, struct entity *x, struct err *e) MUST_CHECK;
+/* Folds all ops of a row that are held and due; `seen` may be NULL. */
+int entity_fold(struct store *s, int64_t row, struct entity *x, const struct seen_sink *seen,
+                struct err *e) MUST_CHECK;
+/* Merges everything anew: writes it, or (s->checking) compares. */
+int merge_all(struct store *s, struct err *e) MUST_CHECK;
+
+/* ---- materialise.c: entity → prop, edge, blocked_* */
+int materialise(struct store *s, int64_t row, const struct op *op, const struct entity *x, bool fresh,
+                struct err *e) MUST_CHECK;
+/* Rows of prop for every id that an edge names, as a whole. */
+int materialise_graph(struct store *s, const struct id *from, struct err *e) MUST_CHECK;
 
 /* ---- hooks that local.c and search.c provide; both schemas are NULL-terminated lists of DDL run by
  * migration 1 */
