@@ -38,6 +38,9 @@ void store_use_log(struct store *s, const struct id *log, const struct id *devic
 int store_begin(struct store *s, struct err *e) MUST_CHECK;
 int store_commit(struct store *s, struct err *e) MUST_CHECK; /* durable when it returns 0 (synchronous=FULL for user writes, NORMAL for bulk) */
 void store_rollback(struct store *s);
+/* Bulk on: commits survive a crash of the program, but a power cut may lose the last ones (a whole earlier state remains). Off (as opened): a commit that
+ * returned is on the disk. Outside a transaction. */
+int store_bulk(struct store *s, bool on, struct err *e) MUST_CHECK;
 
 /* Appends the draft to our log and merges it. Writing to a forgotten id: ERR_FORGOTTEN. */
 int store_write(struct store *s, const struct draft *d, struct err *e) MUST_CHECK;
