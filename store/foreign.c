@@ -1,20 +1,23 @@
 /* Reading other programs' SQLite files as hostile input.
  *
- * A running browser holds its history locked, and merely opening a database in WAL mode writes beside it. So the file is
- * copied first, with its write-ahead log (or its hot rollback journal), and only the copy is ever opened. The copy lives in
- * a folder of its own inside the caller's private folder, and it is unlinked as soon as SQLite holds it open: whatever
- * happens to this process afterwards, no second copy of somebody's browsing is left on the disk. A folder left by a
- * process that died *while* copying is recognised by its free lock, and reused.
+ * A running browser holds its history locked, and merely opening a database in WAL mode writes beside it. So
+ * the file is copied first, with its write-ahead log (or its hot rollback journal), and only the copy is ever
+ * opened. The copy lives in a folder of its own inside the caller's private folder, and it is unlinked as
+ * soon as SQLite holds it open: whatever happens to this process afterwards, no second copy of somebody's
+ * browsing is left on the disk. A folder left by a process that died *while* copying is recognised by its
+ * free lock, and reused.
  *
  * Invariants
  * 1. The source is only read. What is opened is a regular file, opened without blocking.
- * 2. The copy is of one moment: size and time stamps of the file and its log are the same after copying as before.
- * 3. A rollback journal that names a super-journal is not copied: playing it back could delete the file it names.
- * 4. SQL runs under an authorizer that allows SELECT, reading columns of tables, and a short list of functions; there are
- *    no virtual tables (their modules are dropped), no views, no triggers, no ATTACH.
+ * 2. The copy is of one moment: size and time stamps of the file and its log are the same after copying as
+ * before.
+ * 3. A rollback journal that names a super-journal is not copied: playing it back could delete the file it
+ * names.
+ * 4. SQL runs under an authorizer that allows SELECT, reading columns of tables, and a short list of
+ * functions; there are no virtual tables (their modules are dropped), no views, no triggers, no ATTACH.
  * 5. Every step has a budget of virtual machine instructions, so a crafted file cannot hang an import.
- * 6. A file cut short is padded with zero pages in the copy, so that SQLite reads the rows in front of the cut instead of
- *    refusing the whole file; reaching a zero page gives ERR_CORRUPT.
+ * 6. A file cut short is padded with zero pages in the copy, so that SQLite reads the rows in front of the
+ * cut instead of refusing the whole file; reaching a zero page gives ERR_CORRUPT.
  */
 #include "store/foreign.h"
 
@@ -41,8 +44,8 @@
 #define FOREIGN_COPIES_MAX 8
 /* How many imports may hold a temporary folder at once. */
 #define FOREIGN_FOLDERS_MAX 64
-/* Instructions of SQLite's virtual machine between two looks at the budget, and looks per step: sorting ten million rows
- * without an index stays below it, about 5 s of work does not. */
+/* Instructions of SQLite's virtual machine between two looks at the budget, and looks per step: sorting ten
+ * million rows without an index stays below it, about 5 s of work does not. */
 #define FOREIGN_TICK_OPS 100000
 #define FOREIGN_TICKS_MAX 4000
 
@@ -57,7 +60,7 @@ struct foreign {
 
 /* The folder that holds one copy while it is opened. */
 struct folder {
-    int fd;                       /* locked */
+    int fd; /* locked */
     char path[LIMIT_PATH_BYTES];
 };
 
@@ -365,7 +368,8 @@ static int on_progress(void *ctx)
 
 static bool function_allowed(const char *name)
 {
-    static const char *const allowed[] = {"coalesce", "ifnull", "length", "substr", "count", "min", "max", "round"};
+    static const char *const allowed[] = {"coalesce", "ifnull", "length", "substr",
+                                          "count",    "min",    "max",    "round"};
     for (size_t i = 0; name && i < sizeof allowed / sizeof *allowed; i++) {
         if (sqlite3_stricmp(name, allowed[i]) == 0)
             return true;
@@ -411,9 +415,9 @@ static int db_harden(struct foreign *f)
     static const struct {
         int id, value;
     } config[] = {
-        {SQLITE_DBCONFIG_DEFENSIVE, 1},       {SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0},
-        {SQLITE_DBCONFIG_ENABLE_TRIGGER, 0},  {SQLITE_DBCONFIG_ENABLE_VIEW, 0},
-        {SQLITE_DBCONFIG_ENABLE_FKEY, 0},     {SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, 0},
+        {SQLITE_DBCONFIG_DEFENSIVE, 1},        {SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0},
+        {SQLITE_DBCONFIG_ENABLE_TRIGGER, 0},   {SQLITE_DBCONFIG_ENABLE_VIEW, 0},
+        {SQLITE_DBCONFIG_ENABLE_FKEY, 0},      {SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, 0},
         {SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1},
     };
     int rc = SQLITE_OK;
@@ -424,10 +428,11 @@ static int db_harden(struct foreign *f)
         rc = sqlite3_drop_modules(f->db, NULL);
     /* Exclusive locking keeps the index of the write-ahead log in memory instead of in a third file. */
     if (!rc)
-        rc = sqlite3_exec(f->db,
-                          "PRAGMA locking_mode=EXCLUSIVE; PRAGMA temp_store=MEMORY; PRAGMA cell_size_check=ON;"
-                          "PRAGMA mmap_size=0; PRAGMA cache_size=-2048; PRAGMA query_only=ON;",
-                          NULL, NULL, NULL);
+        rc =
+            sqlite3_exec(f->db,
+                         "PRAGMA locking_mode=EXCLUSIVE; PRAGMA temp_store=MEMORY; PRAGMA cell_size_check=ON;"
+                         "PRAGMA mmap_size=0; PRAGMA cache_size=-2048; PRAGMA query_only=ON;",
+                         NULL, NULL, NULL);
     sqlite3_progress_handler(f->db, FOREIGN_TICK_OPS, on_progress, f);
     return rc;
 }
@@ -437,8 +442,8 @@ static int db_open(struct foreign *f, const struct folder *dir, const char *path
 {
     char copy[LIMIT_PATH_BYTES + 8];
     (void)snprintf(copy, sizeof copy, "%s/db", dir->path);
-    int rc = sqlite3_open_v2(copy, &f->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE,
-                             NULL);
+    int rc = sqlite3_open_v2(copy, &f->db,
+                             SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL);
     if (!f->db)
         return err_set(e, ERR_NOMEM, "opening '%s'", path);
     if (!rc)
@@ -498,7 +503,8 @@ void foreign_close(struct foreign *f)
 
 bool foreign_has(struct foreign *f, const char *table, const char *column)
 {
-    return sqlite3_table_column_metadata(f->db, "main", table, column, NULL, NULL, NULL, NULL, NULL) == SQLITE_OK;
+    return sqlite3_table_column_metadata(f->db, "main", table, column, NULL, NULL, NULL, NULL, NULL) ==
+           SQLITE_OK;
 }
 
 int foreign_query(struct foreign *f, const char *sql, const int64_t *params, size_t n_params, struct err *e)

@@ -1,5 +1,5 @@
-/* The pull tokenizer of json_stream.h: a window on the input, a bit per open container, and one word that says what the
- * grammar allows next. */
+/* The pull tokenizer of json_stream.h: a window on the input, a bit per open container, and one word that
+ * says what the grammar allows next. */
 #include "node/observe/json_stream.h"
 
 #include "base/limits.h"
@@ -238,7 +238,8 @@ static int read_string(struct json_stream *s, struct json_token *t, struct err *
         if (c < 0x20)
             return fail(s, e, ERR_FORMAT, "a control character in a string");
         if (escape(s, t))
-            return s->err || peek(s) < 0 ? fail_end(s, e) : fail(s, e, ERR_FORMAT, "an unknown escape in a string");
+            return s->err || peek(s) < 0 ? fail_end(s, e)
+                                         : fail(s, e, ERR_FORMAT, "an unknown escape in a string");
     }
     return fail_end(s, e);
 }
@@ -404,18 +405,21 @@ int json_next(struct json_stream *s, struct json_token *t, struct err *e)
     return value(s, t, c, e);
 }
 
-int json_skip(struct json_stream *s, const struct json_token *first, struct err *e)
+int json_leave(struct json_stream *s, unsigned depth, struct err *e)
 {
-    if (first->kind != JSON_OBJECT && first->kind != JSON_ARRAY)
-        return 0;
-    unsigned outside = s->depth - 1;
-    while (s->depth > outside) {
+    while (s->depth > depth) {
         struct json_token t;
         int rc = json_next(s, &t, e);
         if (rc)
             return rc;
     }
     return 0;
+}
+
+int json_skip(struct json_stream *s, const struct json_token *first, struct err *e)
+{
+    bool opened = first->kind == JSON_OBJECT || first->kind == JSON_ARRAY;
+    return opened ? json_leave(s, s->depth - 1, e) : 0;
 }
 
 /* ---- writing ---- */
@@ -478,7 +482,8 @@ static struct bytes member_key(const struct json_members *m, size_t i)
     return bytes_of(m->text.p + m->m[i].at, m->m[i].key);
 }
 
-/* Sorts members from..n (insertion: they are few and mostly in order already); ERR_FORMAT when two keys are equal. */
+/* Sorts members from..n (insertion: they are few and mostly in order already); ERR_FORMAT when two keys are
+ * equal. */
 static int members_sort(struct json_members *m, size_t from)
 {
     for (size_t i = from; i < m->n; i++)
@@ -610,7 +615,8 @@ static int canonical_value(struct json_stream *s, const struct json_token *first
     return rc ? err_set(e, rc, "too large") : 0;
 }
 
-int json_canonical(struct json_stream *s, const struct json_token *first, struct json_members *m, struct err *e)
+int json_canonical(struct json_stream *s, const struct json_token *first, struct json_members *m,
+                   struct err *e)
 {
     return canonical_value(s, first, m, e);
 }

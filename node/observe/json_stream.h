@@ -1,10 +1,11 @@
 /* A strict pull tokenizer for JSON (RFC 8259) of any size, in constant memory.
  *
- * It reads from a descriptor or from memory and yields one token at a time; nothing is built. A string is decoded into one
- * buffer that holds at most LIMIT_OBSERVATION_BYTES: what is behind that is read and dropped, and the token says so. Strict
- * where others are lenient: no comments, no trailing commas, no control characters in strings, nothing behind the
- * document. Lenient where raw input must come through: bytes that are not valid UTF-8 are kept, a lone surrogate escape
- * becomes U+FFFD. Nesting is bounded by JSON_DEPTH_MAX.
+ * It reads from a descriptor or from memory and yields one token at a time; nothing is built. A string is
+ * decoded into one buffer that holds at most LIMIT_OBSERVATION_BYTES: what is behind that is read and
+ * dropped, and the token says so. Strict where others are lenient: no comments, no trailing commas, no
+ * control characters in strings, nothing behind the document. Lenient where raw input must come through:
+ * bytes that are not valid UTF-8 are kept, a lone surrogate escape becomes U+FFFD. Nesting is bounded by
+ * JSON_DEPTH_MAX.
  */
 #ifndef NODE_OBSERVE_JSON_STREAM_H
 #define NODE_OBSERVE_JSON_STREAM_H
@@ -41,14 +42,14 @@ struct json_token {
 struct json_stream {
     int fd; /* borrowed; -1 for memory */
     const uint8_t *p;
-    size_t at, n;     /* window on the input */
-    uint8_t *window;  /* owned; NULL for memory */
-    uint64_t base;    /* input bytes before the window */
-    uint64_t line;    /* 1-based line of the last token */
+    size_t at, n;    /* window on the input */
+    uint8_t *window; /* owned; NULL for memory */
+    uint64_t base;   /* input bytes before the window */
+    uint64_t line;   /* 1-based line of the last token */
     unsigned depth;
     bool in_object[JSON_DEPTH_MAX];
-    int expect;       /* internal */
-    int err;          /* sticky */
+    int expect; /* internal */
+    int err;    /* sticky */
     struct buf text;
 };
 
@@ -64,9 +65,13 @@ uint64_t json_offset(const struct json_stream *s);
 int json_next(struct json_stream *s, struct json_token *t, struct err *e) MUST_CHECK;
 /* Reads to the end of the value whose first token is `first`. */
 int json_skip(struct json_stream *s, const struct json_token *first, struct err *e) MUST_CHECK;
-/* An object that is being written in canonical form: no white space, members sorted by their written key, strings in short
- * escapes and valid UTF-8, numbers as written. Add a member, append its value to `text` (json_put_string, buf_printf,
- * json_canonical), add the next; end sorts them. */
+/* Reads on until only `depth` containers are open (s->depth at an earlier time): out of a value that was
+ * given up. */
+int json_leave(struct json_stream *s, unsigned depth, struct err *e) MUST_CHECK;
+
+/* An object that is being written in canonical form: no white space, members sorted by their written key,
+ * strings in short escapes and valid UTF-8, numbers as written. Add a member, append its value to `text`
+ * (json_put_string, buf_printf, json_canonical), add the next; end sorts them. */
 struct json_members {
     struct buf text;
     struct buf scratch;
@@ -81,12 +86,13 @@ void json_members_release(struct json_members *m);
 void json_members_clear(struct json_members *m);
 /* Starts a member. ERR_LIMIT, ERR_NOMEM. */
 int json_members_add(struct json_members *m, struct bytes key) MUST_CHECK;
-/* Appends the value whose first token is `first` to m->text. ERR_FORMAT for a member that occurs twice, ERR_LIMIT for too
- * many members or bytes or a string that was cut; the stream is then somewhere inside the value. */
+/* Appends the value whose first token is `first` to m->text. ERR_FORMAT for a member that occurs twice,
+ * ERR_LIMIT for too many members or bytes or a string that was cut; the stream is then somewhere inside the
+ * value. */
 int json_canonical(struct json_stream *s, const struct json_token *first, struct json_members *m,
                    struct err *e) MUST_CHECK;
-/* Sorts what was added and appends the object to out; nothing when there are no members. ERR_FORMAT when a key occurs
- * twice. */
+/* Sorts what was added and appends the object to out; nothing when there are no members. ERR_FORMAT when a
+ * key occurs twice. */
 int json_members_end(struct json_members *m, struct buf *out) MUST_CHECK;
 
 /* Appends b as a JSON string, quotes included; invalid UTF-8 becomes U+FFFD. */

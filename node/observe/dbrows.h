@@ -1,0 +1,48 @@
+/* What the observers of other programs' databases (chromium, firefox, atuin, ActivityWatch's server) have in
+ * common: the file behind a path, the query from the last row on, and the cursor.
+ *
+ * The cursor is the number of the last row and one integer that identifies it (its time stamp). When the row
+ * with that number does not carry that integer any more, the database was cleared, rewritten or replaced, and
+ * reading starts from the beginning; the store drops what it has seen.
+ */
+#ifndef NODE_OBSERVE_DBROWS_H
+#define NODE_OBSERVE_DBROWS_H
+
+#include "base/limits.h"
+#include "node/observe/bad.h"
+#include "node/observe/observe.h"
+#include "store/foreign.h"
+
+struct rows_plan {
+    const char *what;         /* "a chromium history" */
+    const char *const *needs; /* table, column, table, column, …, NULL: what makes it one */
+    const char *mark_sql;     /* ?1 = row number → the integer that identifies the row */
+    const char *max_sql;      /* → the highest row number */
+    int64_t again; /* rows before the last one that are read once more, because they may have grown */
+};
+
+struct rows {
+    struct foreign *db;
+    const struct rows_plan *plan;
+    int64_t first, last, mark, max;
+    char path[LIMIT_PATH_BYTES];
+};
+
+/* Finds the database: `path` itself, or the first of `names` (relative, NULL-terminated) inside the folder
+ * `path`. ERR_NOTFOUND. */
+int rows_find(char out[LIMIT_PATH_BYTES], const char *path, const char *const *names,
+              struct err *e) MUST_CHECK;
+/* Opens the database `path` on zeroed memory. ERR_FORMAT ("no table 'visits': not a chromium history"), or
+ * what foreign_open gives. */
+int rows_open(struct rows *r, const char *path, const struct rows_plan *plan, const struct observer_env *env,
+              struct err *e) MUST_CHECK;
+/* Starts `sql`: its column 0 is the row number, column 1 the identifying integer, ?1 the number to go on
+ * behind. */
+int rows_start(struct rows *r, const char *sql, struct bytes cursor, struct err *e) MUST_CHECK;
+/* 1 = a row (read it with foreign_*(r->db, column)), 0 = the end, negative = error. */
+int rows_step(struct rows *r, struct err *e) MUST_CHECK;
+int rows_cursor(const struct rows *r, struct buf *out) MUST_CHECK;
+void rows_progress(const struct rows *r, uint64_t *done, uint64_t *total);
+void rows_close(struct rows *r);
+
+#endif
