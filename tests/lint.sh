@@ -3,7 +3,7 @@
 #
 #   arrows      cli → node → sync → store → crypto → base: a folder includes itself and those below it
 #   libraries   each foreign header only in the folder that owns it
-#   own header  x.c includes x.h before anything else, and so does its test
+#   own header  x.c includes x.h, or the x_int.h of its folder, before anything else; its test includes x.h
 #   length      no function over 70 lines
 #   purity      below node/ no clock, no randomness, no environment, no variable at file scope
 #   banned      functions that have a safe counterpart
@@ -91,7 +91,9 @@ $0 ~ undone { complain("left to be done") }
     sub(/[ ].*$/, "", target)
     split(target, step, "/")
     included++
-    if (included == 1 && own != "" && target != own)
+    internal = own
+    sub(/\.h$/, "_int.h", internal)
+    if (included == 1 && own != "" && target != own && (is_test || target != internal))
         complain("own header first: expected \"" own "\"")
     if (quoted && index(target, "/") == 0)
         complain("include path from the root: \"" target "\"")
