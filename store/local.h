@@ -35,7 +35,8 @@ struct source_count {
 };
 int local_sources(struct store *s, int (*fn)(void *ctx, const struct source_count *c), void *ctx, struct err *e) MUST_CHECK;
 
-/* Erases observations with their traces and links; features left without traces go too. `erased` (may be NULL) is called with each one's row and key first. */
+/* Erases observations with their traces and links, and marks the features touched dirty: one left without traces is reported by local_dirty() once more and goes with
+ * local_dirty_clear(). Unknown rows are skipped. A source's span includes both ends (TIME_NONE = open); *n gets how many went. store_scrub() after commit. */
 int local_observations_erase(struct store *s, const int64_t *rows, size_t n, struct err *e) MUST_CHECK;
 int local_source_erase(struct store *s, struct bytes source, int64_t from_ms, int64_t until_ms, uint64_t *n, struct err *e) MUST_CHECK;
 
@@ -56,11 +57,12 @@ struct trace {
 };
 /* Traces of a feature from `day_from` on, ascending by (day, minute, observation). */
 int local_traces(struct store *s, int64_t feature, int32_t day_from, int (*fn)(void *ctx, const struct trace *t), void *ctx, struct err *e) MUST_CHECK;
-/* Features touched (traces added or erased) since the last local_dirty_clear. */
+/* Features touched (made, traces added or erased) since the last local_dirty_clear, which also drops those left without traces. */
 int local_dirty(struct store *s, int (*fn)(void *ctx, const struct feature *f), void *ctx, struct err *e) MUST_CHECK;
 int local_dirty_clear(struct store *s, struct err *e) MUST_CHECK;
 
-/* Evidence links proposition ← observation. */
+/* Evidence links proposition ← observation; of exactly this id, not of its same-as members. The proposition must have been written (ERR_NOTFOUND). A second add
+ * of the same pair replaces the sign. Reading links of an unknown proposition finds none. */
 int local_link_add(struct store *s, const struct id *prop, int64_t observation, bool against, struct err *e) MUST_CHECK;
 int local_links_clear(struct store *s, const struct id *prop, struct err *e) MUST_CHECK;
 int local_links(struct store *s, const struct id *prop, bool newest_first, uint32_t max,

@@ -25,6 +25,7 @@ struct run {
     token_fn fn;
     void *ctx;
     size_t base;
+    int stop; /* what fn stopped with */
 };
 
 static const char *inner_args[] = {"remove_diacritics", "2", "categories", "L* N* Co M*"};
@@ -34,7 +35,13 @@ static bool ascii_word(uint8_t c)
     return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z');
 }
 
-static int emit_ascii(const struct run *r, struct bytes word)
+static int emit(struct run *r, struct bytes word, size_t start, size_t end)
+{
+    r->stop = r->fn(r->ctx, word, start, end);
+    return r->stop;
+}
+
+static int emit_ascii(struct run *r, struct bytes word)
 {
     uint8_t folded[TOKEN_BYTES_MAX];
     size_t n = word.n < TOKEN_BYTES_MAX ? word.n : TOKEN_BYTES_MAX;
@@ -42,11 +49,11 @@ static int emit_ascii(const struct run *r, struct bytes word)
         uint8_t c = word.p[i];
         folded[i] = (uint8_t)(c >= 'A' && c <= 'Z' ? c + 32 : c);
     }
-    return r->fn(r->ctx, bytes_of(folded, n), r->base, r->base + word.n);
+    return emit(r, bytes_of(folded, n), r->base, r->base + word.n);
 }
 
 /* Emits a word of unicode61, split around the code points of unspaced scripts. */
-static int emit_split(const struct run *r, struct bytes word, size_t start, size_t end)
+static int emit_split(struct run *r, struct bytes word, size_t start, size_t end)
 {
     size_t from = 0;
     for (size_t at = 0; at < word.n;) {
@@ -55,22 +62,22 @@ static int emit_split(const struct run *r, struct bytes word, size_t start, size
             continue;
         int rc = 0;
         if (before > from)
-            rc = r->fn(r->ctx, utf8_cut(bytes_slice(word, from, before - from), TOKEN_BYTES_MAX), start, end);
+            rc = emit(r, utf8_cut(bytes_slice(word, from, before - from), TOKEN_BYTES_MAX), start, end);
         if (rc == 0)
-            rc = r->fn(r->ctx, bytes_slice(word, before, at - before), start, end);
+            rc = emit(r, bytes_slice(word, before, at - before), start, end);
         if (rc != 0)
             return rc;
         from = at;
     }
     if (from == word.n)
         return 0;
-    return r->fn(r->ctx, utf8_cut(bytes_slice(word, from, word.n - from), TOKEN_BYTES_MAX), start, end);
+    return emit(r, utf8_cut(bytes_slice(word, from, word.n - from), TOKEN_BYTES_MAX), start, end);
 }
 
 static int on_inner_token(void *ctx, int flags, const char *p, int n, int start, int end)
 {
     (void)flags;
-    const struct run *r = ctx;
+    struct run *r = ctx;
     return emit_split(r, bytes_of(p, (size_t)n), r->base + (size_t)start, r->base + (size_t)end);
 }
 
@@ -90,7 +97,7 @@ static size_t chunk_end(struct bytes text, size_t at, bool *plain)
 int tokenizer_run(struct tokenizer *t, struct bytes text, token_fn fn, void *ctx)
 {
     CHECK(text.n <= INT_MAX);
-    struct run r = {fn, ctx, 0};
+    struct run r = {.fn = fn, .ctx = ctx};
     for (size_t at = 0; at < text.n; at++) {
         bool plain;
         size_t end = chunk_end(text, at, &plain);
@@ -102,7 +109,7 @@ int tokenizer_run(struct tokenizer *t, struct bytes text, token_fn fn, void *ctx
                        : t->inner_calls.xTokenize(t->inner, &r, FTS5_TOKENIZE_DOCUMENT, (const char *)chunk.p,
                                                   (int)chunk.n, on_inner_token);
         if (rc != 0)
-            return rc;
+            return r.stop != 0 ? r.stop : ERR_NOMEM; /* nothing else can fail in unicode61 */
         at = end;
     }
     return 0;
@@ -188,7 +195,8 @@ static int fts_tokenize(Fts5Tokenizer *t, void *ctx, int flags, const char *text
 {
     (void)flags;
     struct fts_sink sink = {token, ctx};
-    return tokenizer_run((struct tokenizer *)t, bytes_of(text, n > 0 ? (size_t)n : 0), on_fts_token, &sink);
+    int rc = tokenizer_run((struct tokenizer *)t, bytes_of(text, n > 0 ? (size_t)n : 0), on_fts_token, &sink);
+    return rc == ERR_NOMEM ? SQLITE_NOMEM : rc;
 }
 
 int tokenizer_register(sqlite3 *db)
