@@ -5,7 +5,7 @@
  * front and rewrites it at will: then the cursor does not fit, reading starts over, and event keys drop what
  * is known. A time that cannot be (atuin has seen
  * `#-377705116800`) makes its record bad. */
-#include "node/observe/rows.h"
+#include "node/observe/record.h"
 #include "node/observe/shell.h"
 
 static bool is_stamp(struct bytes line)

@@ -7,7 +7,7 @@
  *
  * A record goes up to the next line that is not indented. Lines that are no part of a record are bad, each
  * for itself; a record without a readable `when` is bad, the rest is kept. */
-#include "node/observe/rows.h"
+#include "node/observe/record.h"
 #include "node/observe/shell.h"
 
 #define CMD BYTES_LIT("- cmd:")

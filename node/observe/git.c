@@ -8,7 +8,7 @@
  * the cursor then does not fit, and event keys (the commit id) drop what is known. */
 #include "node/observe/lines.h"
 #include "node/observe/observe.h"
-#include "node/observe/rows.h"
+#include "node/observe/record.h"
 
 #include "base/limits.h"
 

@@ -1,6 +1,6 @@
 #include "node/observe/shell.h"
 
-#include "node/observe/rows.h"
+#include "node/observe/record.h"
 
 #include <stdlib.h>
 

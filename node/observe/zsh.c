@@ -5,7 +5,7 @@
  * line; a command that ends in backslashes gets one space behind them so that it does not; a plain command
  * that starts with ':' is written with a backslash before it; a start of 0 means that no time is known. All
  * bytes zsh uses itself are metafied: 0x83, then the byte xor 0x20. */
-#include "node/observe/rows.h"
+#include "node/observe/record.h"
 #include "node/observe/shell.h"
 
 #define META 0x83
