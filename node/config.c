@@ -16,20 +16,9 @@ static int rules_check(struct bytes value, struct err *e)
     return rc;
 }
 
-static int one_line_check(struct bytes value, struct err *e)
-{
-    for (size_t i = 0; i < value.n; i++) {
-        if (value.p[i] < 0x20 || value.p[i] == 0x7f) {
-            return err_set(e, ERR_USAGE, "the value has control characters");
-        }
-    }
-    return 0;
-}
-
 const struct setting settings[] = {
-    {"user.name", SETTING_TEXT, false, "", "how propositions call you; empty: no name", one_line_check},
-    {"audit.rules", SETTING_LINES, false, "", "what is never observed, a rule a line (see: selfsame help audit)",
-     rules_check},
+    {"audit.rules", SETTING_LINES, false, "",
+     "what is never observed, a rule a line (see: selfsame help audit)", rules_check},
     {"audit.email", SETTING_BOOL, false, "off", "redact e-mail addresses", NULL},
     {"audit.phone", SETTING_BOOL, false, "off", "redact phone numbers", NULL},
     {NULL, SETTING_TEXT, false, NULL, NULL, NULL},

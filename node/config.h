@@ -1,4 +1,5 @@
-/* Settings: one table of keys with their defaults and checks. Replicated ones live in the store's settings (all devices share them), local ones stay on this device. */
+/* Settings: one table of keys with their defaults and checks. Replicated ones live in the store's settings
+ * (all devices share them), local ones stay on this device. */
 #ifndef NODE_CONFIG_H
 #define NODE_CONFIG_H
 
@@ -10,8 +11,8 @@ struct setting {
     const char *key;
     enum setting_type type;
     bool local;
-    const char *otherwise; /* default, as text */
-    const char *about;     /* one line for help */
+    const char *otherwise;                           /* default, as text */
+    const char *about;                               /* one line for help */
     int (*check)(struct bytes value, struct err *e); /* NULL: anything of the type */
 };
 
@@ -20,8 +21,10 @@ extern const struct setting settings[];
 /* By key; ERR_NOTFOUND with a hint naming the nearest. */
 int setting_find(struct bytes key, const struct setting **out, struct err *e) MUST_CHECK;
 /* Value (or default) into out; *set says whether the user chose it. */
-int config_get(struct store *s, const struct setting *k, struct buf *out, bool *set, struct err *e) MUST_CHECK;
-/* Checks and stores; an empty value of a non-empty default must be meant: use config_unset to go back to the default. */
+int config_get(struct store *s, const struct setting *k, struct buf *out, bool *set,
+               struct err *e) MUST_CHECK;
+/* Checks and stores; an empty value of a non-empty default must be meant: use config_unset to go back to the
+ * default. */
 int config_set(struct store *s, const struct setting *k, struct bytes value, struct err *e) MUST_CHECK;
 int config_unset(struct store *s, const struct setting *k, struct err *e) MUST_CHECK;
 bool config_bool(struct store *s, const char *key); /* a SETTING_BOOL's value; its default when unreadable */

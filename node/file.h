@@ -12,7 +12,8 @@ int path_join(const char *dir, const char *name, char out[LIMIT_PATH_BYTES], str
 int file_replace(const char *path, struct bytes content, struct err *e) MUST_CHECK;
 /* Reads a regular file of at most out->max bytes. */
 int file_read(const char *path, struct buf *out, struct err *e) MUST_CHECK;
-/* ERR_PERM with the chmod that mends it when others than the owner may get in, or the owner is someone else; ERR_FORMAT when it is no folder / no regular file. */
+/* ERR_PERM with the chmod that mends it when others than the owner may get in, or the owner is someone else;
+ * ERR_FORMAT when it is no folder / no regular file. */
 int folder_private(const char *path, struct err *e) MUST_CHECK;
 int file_private(const char *path, struct err *e) MUST_CHECK;
 /* Removes every plain file in a folder (not below it); a missing folder is fine. */

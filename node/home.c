@@ -76,7 +76,8 @@ static int hex_parse(struct bytes text, uint8_t *out, size_t n)
     return 0;
 }
 
-/* ---- making ---------------------------------------------------------------------------------------------- */
+/* ---- making ----------------------------------------------------------------------------------------------
+ */
 
 static int name_check(struct bytes name, struct err *e)
 {
@@ -193,7 +194,8 @@ int home_save(const struct home *h, struct err *e)
     return rc;
 }
 
-/* ---- reading --------------------------------------------------------------------------------------------- */
+/* ---- reading ---------------------------------------------------------------------------------------------
+ */
 
 /* The value of the line "key value" in text; empty when there is none. */
 static struct bytes field_of(struct bytes text, const char *key)
@@ -225,8 +227,9 @@ static int device_parse(struct home *h, struct bytes text)
 {
     struct bytes name = field_of(text, "name");
     struct bytes lease = field_of(text, "lease");
-    if (id_parse(field_of(text, "device"), &h->device) != 0 || id_parse(field_of(text, "log"), &h->log) != 0 ||
-        name_check(name, NULL) != 0 || lease.n != 65 || lease.p[32] != ' ') {
+    if (id_parse(field_of(text, "device"), &h->device) != 0 ||
+        id_parse(field_of(text, "log"), &h->log) != 0 || name_check(name, NULL) != 0 || lease.n != 65 ||
+        lease.p[32] != ' ') {
         return ERR_FORMAT;
     }
     memset(h->name, 0, sizeof(h->name));
@@ -300,7 +303,8 @@ int home_open(struct home *h, const char *path, struct err *e)
     return rc;
 }
 
-/* ---- the lock -------------------------------------------------------------------------------------------- */
+/* ---- the lock --------------------------------------------------------------------------------------------
+ */
 
 int home_lock(struct home *h, int wait_ms, struct err *e)
 {

@@ -1,4 +1,5 @@
-/* The node: opening and closing a data folder, and the real clock, randomness and time zone that everything below gets as parameters. */
+/* The node: opening and closing a data folder, and the real clock, randomness and time zone that everything
+ * below gets as parameters. */
 #include "node/node.h"
 
 #include "base/check.h"
@@ -66,7 +67,8 @@ int64_t node_paused_until(struct node *n)
     return pauses_at(&p, clock_wall_ms(&n->clock));
 }
 
-/* ---- audit ----------------------------------------------------------------------------------------------- */
+/* ---- audit -----------------------------------------------------------------------------------------------
+ */
 
 int node_audit_load(struct node *n, struct err *e)
 {
@@ -86,7 +88,8 @@ int node_audit_load(struct node *n, struct err *e)
         rc = audit_new(&fresh, buf_view(&rules), classes, e);
     }
     if (rc == ERR_FORMAT) {
-        /* Rules that came from another version or device and do not parse: let nothing through until the user looks. */
+        /* Rules that came from another version or device and do not parse: let nothing through until the user
+         * looks. */
         n->audit_broken = true;
         rc = audit_new(&fresh, BYTES_LIT("drop source=*"), REDACT_ALL, e);
     } else {
@@ -100,7 +103,8 @@ int node_audit_load(struct node *n, struct err *e)
     return rc;
 }
 
-/* ---- opening --------------------------------------------------------------------------------------------- */
+/* ---- opening ---------------------------------------------------------------------------------------------
+ */
 
 static int database_open(struct node *n, bool create, struct err *e)
 {
@@ -115,11 +119,8 @@ static int database_open(struct node *n, bool create, struct err *e)
     if (rc != 0) {
         return rc;
     }
-    struct store_config cfg = {.path = path,
-                               .clock = &n->clock,
-                               .rng = &n->rng,
-                               .read_only = n->read_only,
-                               .must_exist = !create};
+    struct store_config cfg = {
+        .path = path, .clock = &n->clock, .rng = &n->rng, .read_only = n->read_only, .must_exist = !create};
     rc = store_open(&n->store, &cfg, e);
     return rc != 0 ? err_wrap(e, rc, "opening the store") : 0;
 }
@@ -135,7 +136,8 @@ static int lease_renew(struct node *n, struct err *e)
     bool ours = memcmp(held, n->home.lease[0], 16) == 0 || memcmp(held, n->home.lease[1], 16) == 0;
     if (!ours) {
         rng_fill(&n->rng, n->home.log.b, ID_BYTES);
-        log_line(&n->log, LOG_WARN, "store", "the database is not the one this device last wrote: a new log is opened");
+        log_line(&n->log, LOG_WARN, "store",
+                 "the database is not the one this device last wrote: a new log is opened");
     }
     memcpy(n->home.lease[0], held, 16);
     rng_fill(&n->rng, n->home.lease[1], 16);

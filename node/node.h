@@ -1,5 +1,5 @@
-/* The node: one open data folder with its store, audit, inference and jobs. The running node (`selfsamed`) and a command without one both hold exactly one.
- * Core thread only. */
+/* The node: one open data folder with its store, audit, inference and jobs. The running node (`selfsamed`)
+ * and a command without one both hold exactly one. Core thread only. */
 #ifndef NODE_NODE_H
 #define NODE_NODE_H
 
@@ -13,10 +13,10 @@
 struct job;
 
 struct node_options {
-    const char *home;   /* NULL: home_locate's choice */
-    bool read_only;     /* for commands that only read while another process holds the lock */
-    bool daemon;        /* the running node: says so in status */
-    int lock_wait_ms;   /* how long to wait for another command to finish */
+    const char *home; /* NULL: home_locate's choice */
+    bool read_only;   /* for commands that only read while another process holds the lock */
+    bool daemon;      /* the running node: says so in status */
+    int lock_wait_ms; /* how long to wait for another command to finish */
     struct log log;
 };
 
@@ -46,7 +46,8 @@ int node_open(struct node **out, const struct node_options *o, struct err *e) MU
 void node_close(struct node *n); /* NULL fine */
 /* Makes a new data folder with a device called `name`. */
 int node_init(const char *home, struct bytes name, struct err *e) MUST_CHECK;
-/* (Re)builds the audit from the settings; called at open and whenever a setting of it changes. A rule that does not parse drops everything until it is mended. */
+/* (Re)builds the audit from the settings; called at open and whenever a setting of it changes. A rule that
+ * does not parse drops everything until it is mended. */
 int node_audit_load(struct node *n, struct err *e) MUST_CHECK;
 /* What observers need from the world. Valid while n is open. */
 void node_observer_env(struct node *n, struct observer_env *out);

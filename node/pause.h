@@ -1,5 +1,6 @@
-/* Pauses: spans of time in which nothing is observed. Records that were made inside one are dropped whenever they are read, not only while it lasts: a history file that is imported
- * after the pause must not bring back what the pause was for. */
+/* Pauses: spans of time in which nothing is observed. Records that were made inside one are dropped whenever
+ * they are read, not only while it lasts: a history file that is imported after the pause must not bring back
+ * what the pause was for. */
 #ifndef NODE_PAUSE_H
 #define NODE_PAUSE_H
 
@@ -17,7 +18,8 @@ struct pauses {
 
 int pauses_load(struct store *s, struct pauses *p, struct err *e) MUST_CHECK;
 /* Starts (or prolongs) a pause from now to until_ms; the oldest spans are joined when there are too many. */
-int pauses_start(struct store *s, struct pauses *p, int64_t now_ms, int64_t until_ms, struct err *e) MUST_CHECK;
+int pauses_start(struct store *s, struct pauses *p, int64_t now_ms, int64_t until_ms,
+                 struct err *e) MUST_CHECK;
 /* Ends the running pause now; nothing to do when none runs. */
 int pauses_end(struct store *s, struct pauses *p, int64_t now_ms, struct err *e) MUST_CHECK;
 /* End of the span that holds t, or 0. */

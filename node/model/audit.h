@@ -32,6 +32,9 @@ enum audit_verdict audit_check(struct audit *a, const struct observation *in, st
 /* The same redaction for a sentence that the user tells: appends to out, counts under source "tell". */
 int audit_text(struct audit *a, struct bytes text, struct buf *out) MUST_CHECK;
 
+/* Counts a decision that was taken outside (a pause) under `rule`; the content is not looked at. */
+void audit_note(struct audit *a, const char *rule, struct bytes source, int64_t time_ms);
+
 /* One line of the audit log: what was decided how often since the last take, without content. */
 struct audit_count {
     char rule[64];   /* "redact:card", "private-window", "rule 3", "paused", "error" … */

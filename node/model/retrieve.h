@@ -17,6 +17,11 @@ struct ranked_list {
     uint64_t older;      /* model_list: left out because faded, dropped, superseded or at confidence 0 */
     struct buf text;     /* owns the views */
 };
+/* Fills everything but `p` and `score` from p. score = probability × recency. */
+void rank_fill(struct ranked *r, int64_t at_ms);
+/* Copies the texts of r->p into hold and points r->p at the copies, which then live as long as hold does not grow. */
+int ranked_own(struct ranked *r, struct buf *hold) MUST_CHECK;
+
 void ranked_list_init(struct ranked_list *l);
 void ranked_list_release(struct ranked_list *l);
 

@@ -1,0 +1,571 @@
+/* Jobs. Every step opens one transaction, takes records until its time is up, saves the observer's cursor in
+ * the same transaction and commits: what a step has answered is durable, and a job that is cut off is simply
+ * run again. What the records mean is worked out once, in the last step, from the features that the store
+ * marked as touched; a crash before that loses nothing, since the marks are in the database and the next
+ * opening works them off (node.c).
+ *
+ * Three kinds of input share the loop: a reader of an observer; told lines; and either of them fed in pieces
+ * (standard input), each piece wrapped into an anonymous file.
+ */
+#include "node/job.h"
+
+#include "base/check.h"
+#include "base/text.h"
+#include "node/file.h"
+#include "node/model/tell.h"
+#include "node/observe/lines.h"
+#include "node/pause.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define RECORDS_PER_LOOK 16 /* records between two looks at the clock */
+#define STEP_RECORDS_MAX 20000
+
+enum job_phase { PHASE_READ, PHASE_INFER, PHASE_DONE };
+
+struct job {
+    struct node *n;
+    const struct observer *observer; /* NULL: told lines */
+    struct reader *reader;
+    struct lines lines;
+    struct teller teller;
+    enum job_phase phase;
+    bool fed, growing, more_coming; /* fed: more_coming until the last piece */
+    bool input_failed;              /* the reader gave up: what it gave before stands */
+    int piece_fd;
+    uint64_t line_base; /* lines in the pieces before this one */
+    int budget_ms;
+    char path[LIMIT_PATH_BYTES];
+    struct pauses pauses;
+    struct job_counts counts;
+    struct job_bad bad[JOB_BAD_KEPT];
+    size_t n_bad;
+    struct buf scratch; /* cursor, joined file names */
+};
+
+/* ---- opening ---------------------------------------------------------------------------------------------
+ */
+
+/* The first of the observer's usual places that exists. */
+static int default_path(struct job *j, struct err *e)
+{
+    const char *home = getenv("HOME");
+    const char *const *p = j->observer->defaults;
+    for (; home != NULL && p != NULL && *p != NULL; p++) {
+        if (path_join(home, *p, j->path, NULL) == 0 && access(j->path, R_OK) == 0) {
+            return 0;
+        }
+    }
+    (void)err_set(e, ERR_NOTFOUND, "no %s history found in the usual places", j->observer->name);
+    err_hint(e, "name it: selfsame import %s PATH  (%s)", j->observer->name, j->observer->path_hint);
+    return ERR_NOTFOUND;
+}
+
+static int cursor_name(const struct job *j, char out[LIMIT_PATH_BYTES + 64], struct err *e)
+{
+    int n = snprintf(out, LIMIT_PATH_BYTES + 64, "cursor:%s:%s", j->observer->name, j->path);
+    return n > 0 && (size_t)n < LIMIT_PATH_BYTES + 64 ? 0 : err_set(e, ERR_LIMIT, "the path is too long");
+}
+
+static int reader_open(struct job *j, int fd, struct err *e)
+{
+    char name[LIMIT_PATH_BYTES + 64];
+    struct observer_env env;
+    bool found = false;
+    buf_clear(&j->scratch);
+    int rc = cursor_name(j, name, e);
+    if (rc == 0 && !j->fed) {
+        rc = local_get(j->n->store, name, &j->scratch, &found, e);
+    }
+    if (rc != 0) {
+        return rc;
+    }
+    node_observer_env(j->n, &env);
+    env.growing = j->growing;
+    struct bytes cursor = found ? buf_view(&j->scratch) : BYTES_NONE;
+    return j->observer->open(&j->reader, j->path, fd, cursor, &env, e);
+}
+
+/* Opens what is to be read: the file, or (fd >= 0) the piece that was fed. */
+static int input_open(struct job *j, int fd, struct err *e)
+{
+    return j->observer != NULL ? reader_open(j, fd, e) : lines_open(&j->lines, j->path, fd, j->growing, e);
+}
+
+static void input_close(struct job *j)
+{
+    if (j->reader != NULL) {
+        j->observer->close(j->reader);
+        j->reader = NULL;
+    }
+    if (j->observer == NULL) {
+        lines_close(&j->lines);
+    }
+    if (j->piece_fd >= 0) {
+        (void)close(j->piece_fd);
+        j->piece_fd = -1;
+    }
+}
+
+static int source_find(struct job *j, const struct job_spec *spec, struct err *e)
+{
+    if (spec->tell) {
+        return 0;
+    }
+    j->observer = spec->source != NULL ? observer_find(spec->source) : NULL;
+    if (j->observer == NULL) {
+        (void)err_set(e, ERR_USAGE, "unknown source '%s'", spec->source != NULL ? spec->source : "");
+        err_hint(e, "list them with: selfsame import --list");
+        return ERR_USAGE;
+    }
+    if (j->fed && !j->observer->reads_stdin) {
+        return err_set(e, ERR_USAGE, "'%s' cannot be read from standard input", j->observer->name);
+    }
+    return 0;
+}
+
+static int path_take(struct job *j, const struct job_spec *spec, struct err *e)
+{
+    if (spec->path == NULL && j->observer != NULL) {
+        return default_path(j, e);
+    }
+    if (spec->path == NULL || spec->path[0] == '\0') {
+        return err_set(e, ERR_USAGE, "no file given");
+    }
+    if (strlen(spec->path) >= sizeof(j->path)) {
+        return err_set(e, ERR_LIMIT, "the path is too long");
+    }
+    memcpy(j->path, spec->path, strlen(spec->path) + 1);
+    return 0;
+}
+
+int job_open(struct job **out, struct node *n, const struct job_spec *spec, struct err *e)
+{
+    struct job *j = calloc(1, sizeof(*j));
+    if (j == NULL) {
+        return err_set(e, ERR_NOMEM, "starting the job");
+    }
+    j->n = n;
+    j->lines.fd = -1;
+    j->piece_fd = -1;
+    j->fed = spec->path != NULL && strcmp(spec->path, "-") == 0;
+    j->more_coming = j->fed;
+    j->growing = spec->growing;
+    j->budget_ms = spec->budget_ms;
+    buf_init(&j->scratch, LIMIT_OBSERVATION_BYTES + LIMIT_OBSERVATION_FILES * LIMIT_PATH_BYTES);
+    int rc = source_find(j, spec, e);
+    if (rc == 0) {
+        rc = path_take(j, spec, e);
+    }
+    if (rc == 0) {
+        rc = pauses_load(n->store, &j->pauses, e);
+    }
+    if (rc == 0) {
+        rc = teller_init(&j->teller, n->store, n->audit, e);
+        j->teller.event_secret = bytes_of(n->home.event_secret.p, n->home.event_secret.n);
+        j->teller.rng = &n->rng;
+        j->teller.now_ms = clock_wall_ms(&n->clock);
+    }
+    if (rc == 0 && !j->fed) {
+        rc = input_open(j, -1, e);
+    }
+    if (rc != 0) {
+        job_close(j);
+        return rc;
+    }
+    *out = j;
+    return 0;
+}
+
+void job_close(struct job *j)
+{
+    if (j == NULL) {
+        return;
+    }
+    input_close(j);
+    teller_release(&j->teller);
+    buf_release(&j->scratch);
+    free(j);
+}
+
+/* ---- one record ------------------------------------------------------------------------------------------
+ */
+
+static void bad_note(struct job *j, const struct bad_record *b)
+{
+    j->counts.bad++;
+    if (j->n_bad == JOB_BAD_KEPT) {
+        return;
+    }
+    struct job_bad *kept = &j->bad[j->n_bad++];
+    struct bytes path = utf8_cut(bytes_str(j->path), sizeof(kept->path) - 1);
+    memcpy(kept->path, path.p, path.n);
+    kept->path[path.n] = '\0';
+    kept->record = *b;
+    if (b->line > 0) {
+        kept->record.line += j->line_base;
+    }
+}
+
+/* File names, newline separated, into the scratch buffer. */
+static struct bytes files_join(struct job *j, const struct observation *o)
+{
+    buf_clear(&j->scratch);
+    for (size_t i = 0; i < o->n_files && i < LIMIT_OBSERVATION_FILES; i++) {
+        if (i > 0) {
+            (void)buf_put(&j->scratch, '\n');
+        }
+        (void)buf_bytes(&j->scratch, o->files[i]);
+    }
+    return j->scratch.err == 0 ? buf_view(&j->scratch) : BYTES_NONE;
+}
+
+static void stored_fill(struct job *j, const struct observation *o, struct stored_observation *out)
+{
+    *out = (struct stored_observation){
+        .time_ms = o->time_ms,
+        .end_ms = o->end_ms,
+        .added_ms = j->teller.now_ms,
+        .offset_min = o->offset_min,
+        .shared_event = o->shared_event,
+        .untimed = o->occurrence > 0,
+        .source = o->source,
+        .app = o->app,
+        .title = o->title,
+        .text = o->text,
+        .url = o->url,
+        .command = o->command,
+        .cwd = o->cwd,
+        .files = files_join(j, o),
+        .ext_id = o->id,
+        .data = o->data,
+    };
+    event_key(j->teller.event_secret, o, out->key);
+}
+
+/* Audit, then store, then index. Nothing of a dropped record is kept but the count. */
+static int observation_take(struct job *j, struct observation *o, struct err *e)
+{
+    struct observation clean;
+    struct stored_observation stored;
+    bool fresh = false;
+    bool untimed = o->time_ms == TIME_NONE;
+    o->time_ms = untimed ? j->teller.now_ms : o->time_ms;
+    if (o->offset_min == OFFSET_UNKNOWN) {
+        struct observer_env env;
+        node_observer_env(j->n, &env);
+        o->offset_min = env.zone_offset(env.zone_ctx, o->time_ms);
+    }
+    if (pauses_at(&j->pauses, o->time_ms) != 0) {
+        j->counts.dropped++;
+        audit_note(j->n->audit, "paused", o->source, o->time_ms);
+        return 0;
+    }
+    enum audit_verdict v = audit_check(j->n->audit, o, &clean);
+    if (v == AUDIT_DROP) {
+        j->counts.dropped++;
+        return 0;
+    }
+    j->counts.redacted += v == AUDIT_REDACT ? 1 : 0;
+    stored_fill(j, &clean, &stored);
+    int rc = local_observation_add(j->n->store, &stored, &stored.row, &fresh, e);
+    if (rc != 0) {
+        return rc;
+    }
+    if (stored.row == 0) {
+        j->counts.dropped++; /* forgotten by the user: stays away */
+        return 0;
+    }
+    j->counts.added += fresh ? 1 : 0;
+    j->counts.known += fresh ? 0 : 1;
+    return fresh ? infer_observe(j->n->infer, &stored, e) : 0;
+}
+
+/* 1: a record was taken (or refused); 0: nothing more for now. */
+static int observation_next(struct job *j, struct err *e)
+{
+    struct observation o;
+    struct bad_record bad = {0};
+    int row = j->observer->next(j->reader, &o, &bad, e);
+    j->input_failed = row < 0;
+    if (row <= 0) {
+        return row;
+    }
+    j->counts.read++;
+    if (row == ROW_BAD) {
+        bad_note(j, &bad);
+        return 1;
+    }
+    if (row == ROW_SKIPPED) {
+        j->counts.skipped++;
+        return 1;
+    }
+    int rc = observation_take(j, &o, e);
+    return rc != 0 ? rc : 1;
+}
+
+/* ---- told lines ------------------------------------------------------------------------------------------
+ */
+
+static void bad_line(struct job *j, uint64_t no, const char *field, const char *reason)
+{
+    struct bad_record b = {.line = no};
+    (void)snprintf(b.field, sizeof(b.field), "%s", field);
+    (void)snprintf(b.reason, sizeof(b.reason), "%s", reason);
+    bad_note(j, &b);
+}
+
+static int told_take(struct job *j, const struct told_line *told, uint64_t no, struct err *e)
+{
+    struct id id;
+    enum tell_outcome outcome;
+    int rc = tell(&j->teller, &told->told, &id, &outcome, e);
+    if (rc != 0 && (err_class(rc) == ERR_CLASS_REJECT || rc == ERR_USAGE)) {
+        bad_line(j, no, "text", e->text);
+        return 0;
+    }
+    if (rc != 0) {
+        return rc;
+    }
+    j->counts.added += outcome == TELL_NEW ? 1 : 0;
+    j->counts.props.added += outcome == TELL_NEW ? 1 : 0;
+    j->counts.props.raised += outcome == TELL_CHANGED ? 1 : 0;
+    j->counts.known += outcome == TELL_KNOWN ? 1 : 0;
+    return 0;
+}
+
+static int told_next(struct job *j, struct err *e)
+{
+    struct line line;
+    struct told_line told;
+    char field[64];
+    int row = lines_next(&j->lines, &line, e);
+    j->input_failed = row < 0;
+    if (row <= 0) {
+        return row;
+    }
+    j->counts.read++;
+    if (row == LINE_LONG) {
+        bad_line(j, line.no, "", "the line is too long");
+        return 1;
+    }
+    int rc = tell_line_parse(line.text, &told, field, e);
+    if (rc == ERR_NOMEM) {
+        tell_line_free(&told);
+        return rc;
+    }
+    if (rc != 0) {
+        bad_line(j, line.no, field, e->text);
+        rc = 0;
+    } else if (told.told.text.p != NULL) {
+        rc = told_take(j, &told, line.no, e);
+    } else {
+        j->counts.read--; /* an empty line is no record */
+    }
+    tell_line_free(&told);
+    return rc != 0 ? rc : 1;
+}
+
+/* ---- a step ----------------------------------------------------------------------------------------------
+ */
+
+static void progress_take(struct job *j)
+{
+    if (j->fed) {
+        return; /* counted by job_feed */
+    }
+    if (j->reader != NULL) {
+        j->observer->progress(j->reader, &j->counts.bytes, &j->counts.bytes_total);
+    } else if (j->observer == NULL) {
+        lines_progress(&j->lines, &j->counts.bytes, &j->counts.bytes_total);
+    }
+}
+
+/* Reads until the time is up (1) or the input ends (0). */
+static int records_take(struct job *j, struct err *e)
+{
+    int64_t until = clock_mono_ms(&j->n->clock) + j->budget_ms;
+    for (unsigned i = 1;; i++) {
+        int rc = j->observer != NULL ? observation_next(j, e) : told_next(j, e);
+        if (rc <= 0) {
+            return rc;
+        }
+        if (i % RECORDS_PER_LOOK == 0 && (i >= STEP_RECORDS_MAX || clock_mono_ms(&j->n->clock) >= until)) {
+            return 1;
+        }
+    }
+}
+
+static int audit_counts_save(struct job *j, struct err *e)
+{
+    struct audit_count c;
+    for (size_t i = 0; audit_counts_at(j->n->audit, i, &c); i++) {
+        struct audit_row row = {.first_ms = c.first_ms,
+                                .last_ms = c.last_ms,
+                                .rule = bytes_str(c.rule),
+                                .source = bytes_str(c.source),
+                                .n = c.n};
+        int rc = local_audit_add(j->n->store, &row, e);
+        if (rc != 0) {
+            return rc;
+        }
+    }
+    return 0;
+}
+
+static int cursor_save(struct job *j, struct err *e)
+{
+    char name[LIMIT_PATH_BYTES + 64];
+    if (j->fed || j->reader == NULL) {
+        return 0;
+    }
+    buf_clear(&j->scratch);
+    int rc = j->observer->cursor(j->reader, &j->scratch);
+    if (rc != 0) {
+        return err_set(e, rc, "saving the cursor");
+    }
+    rc = cursor_name(j, name, e);
+    return rc != 0 ? rc : local_set(j->n->store, name, buf_view(&j->scratch), e);
+}
+
+/* The body of a step inside its transaction: 1 more, 0 this phase is over, negative. */
+static int step_body(struct job *j, struct err *e)
+{
+    if (j->phase == PHASE_INFER) {
+        return infer_flush(j->n->infer, &j->counts.props, e);
+    }
+    int more = records_take(j, e);
+    if (more < 0 && (!j->input_failed || j->counts.read == 0)) {
+        return more;
+    }
+    if (more < 0) { /* a file that is damaged in the middle */
+        bad_line(j, 0, "", e->text);
+        *e = ERR_INIT;
+        more = 0;
+    }
+    int rc = audit_counts_save(j, e);
+    if (rc == 0) {
+        rc = cursor_save(j, e);
+    }
+    return rc != 0 ? rc : more;
+}
+
+static int step_commit(struct job *j, struct err *e)
+{
+    int rc = store_begin(j->n->store, e);
+    if (rc != 0) {
+        return rc;
+    }
+    int more = step_body(j, e);
+    if (more < 0) {
+        store_rollback(j->n->store);
+        return more;
+    }
+    rc = store_commit(j->n->store, e);
+    if (rc == 0) {
+        audit_counts_clear(j->n->audit);
+    }
+    return rc != 0 ? rc : more;
+}
+
+int job_step(struct job *j, struct err *e)
+{
+    if (j->phase == PHASE_DONE) {
+        return 0;
+    }
+    if (j->more_coming) {
+        return 1; /* fed jobs read in job_feed() */
+    }
+    int more = step_commit(j, e);
+    progress_take(j);
+    if (more != 0) {
+        return more;
+    }
+    input_close(j);
+    j->phase = j->phase == PHASE_READ ? PHASE_INFER : PHASE_DONE;
+    return j->phase == PHASE_DONE ? 0 : 1;
+}
+
+/* ---- feeding ---------------------------------------------------------------------------------------------
+ */
+
+static int piece_make(struct bytes data, int *fd, struct err *e)
+{
+    *fd = memfd_create("selfsame-piece", MFD_CLOEXEC);
+    if (*fd < 0) {
+        return err_errno(e, errno, "cannot hold the input");
+    }
+    while (data.n > 0) {
+        ssize_t n = write(*fd, data.p, data.n);
+        if (n < 0 && errno == EINTR) {
+            continue;
+        }
+        if (n < 0) {
+            return err_errno(e, errno, "cannot hold the input");
+        }
+        data = bytes_slice(data, (size_t)n, SIZE_MAX);
+    }
+    return lseek(*fd, 0, SEEK_SET) < 0 ? err_errno(e, errno, "cannot hold the input") : 0;
+}
+
+static uint64_t lines_count(struct bytes b)
+{
+    uint64_t n = 0;
+    for (size_t i = 0; i < b.n; i++) {
+        n += b.p[i] == '\n' ? 1 : 0;
+    }
+    return n;
+}
+
+int job_feed(struct job *j, struct bytes data, bool last, struct err *e)
+{
+    if (!j->fed || !j->more_coming) {
+        return err_set(e, ERR_USAGE, "this job takes no input");
+    }
+    int rc = 0;
+    if (data.n > 0) {
+        rc = piece_make(data, &j->piece_fd, e);
+        if (rc == 0) {
+            rc = input_open(j, j->piece_fd, e);
+        }
+        int more = rc == 0 ? 1 : rc;
+        while (more > 0) {
+            more = step_commit(j, e);
+        }
+        input_close(j);
+        rc = more;
+        j->counts.bytes += data.n;
+        j->line_base += lines_count(data);
+    }
+    if (last) {
+        j->more_coming = false;
+        j->phase = PHASE_INFER;
+    }
+    return rc;
+}
+
+const struct job_counts *job_counts(const struct job *j)
+{
+    return &j->counts;
+}
+
+size_t job_bad_count(const struct job *j)
+{
+    return j->n_bad;
+}
+
+const struct job_bad *job_bad_at(const struct job *j, size_t i)
+{
+    CHECK(i < j->n_bad);
+    return &j->bad[i];
+}
+
+const char *job_path(const struct job *j)
+{
+    return j->path;
+}

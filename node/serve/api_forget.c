@@ -1,0 +1,159 @@
+/* Forgetting: final, and thorough. The proposition goes with the observations that it rests on (their event
+ * keys are blocked, so that importing the same history again does not bring them back), what else was learnt
+ * from those observations is worked out anew, and the files are scrubbed of the erased bytes before the
+ * answer is given. */
+#include "node/serve/api_int.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct forget {
+    struct id id;
+    bool by_source, dry_run, keep;
+    struct bytes source;
+    int64_t from_ms, until_ms;
+    int64_t *rows;
+    uint8_t (*keys)[16];
+    size_t n, cap;
+    uint64_t erased;
+    struct infer_summary sum;
+};
+
+static int row_add(struct forget *f, const struct stored_observation *o)
+{
+    if (f->n == f->cap) {
+        size_t cap = f->cap == 0 ? 64 : 2 * f->cap;
+        int64_t *rows = realloc(f->rows, cap * sizeof(*rows));
+        if (rows == NULL) {
+            return ERR_NOMEM;
+        }
+        f->rows = rows;
+        uint8_t(*keys)[16] = realloc(f->keys, cap * sizeof(*keys));
+        if (keys == NULL) {
+            return ERR_NOMEM;
+        }
+        f->keys = keys;
+        f->cap = cap;
+    }
+    f->rows[f->n] = o->row;
+    memcpy(f->keys[f->n], o->key, sizeof(f->keys[f->n]));
+    f->n++;
+    return 0;
+}
+
+static int linked_take(void *ctx, const struct stored_observation *o, bool against)
+{
+    /* What speaks against it is not what it was learnt from. */
+    return against ? 0 : row_add(ctx, o);
+}
+
+static int observed_take(void *ctx, const struct stored_observation *o)
+{
+    return row_add(ctx, o);
+}
+
+static int collect(struct node *n, struct forget *f, struct err *e)
+{
+    if (!f->by_source) {
+        return f->keep ? 0 : local_links(n->store, &f->id, false, UINT32_MAX, linked_take, f, e);
+    }
+    if (!f->dry_run) {
+        return 0; /* erased by span, no need of a list */
+    }
+    struct observation_filter filter = {
+        .source = f->source, .from_ms = f->from_ms, .until_ms = f->until_ms, .max = UINT32_MAX};
+    return local_observations(n->store, &filter, observed_take, f, e);
+}
+
+static int forget_body(struct node *n, void *ctx, struct err *e)
+{
+    struct forget *f = ctx;
+    int rc = 0;
+    if (f->by_source) {
+        rc = local_source_erase(n->store, f->source, f->from_ms, f->until_ms, &f->erased, e);
+        if (rc == 0) {
+            rc = store_block_source(n->store, f->source, f->from_ms, f->until_ms, e);
+        }
+    } else {
+        rc = store_forget(n->store, &f->id, (const uint8_t(*)[16])f->keys, f->n, e);
+        if (rc == 0) {
+            rc = local_observations_erase(n->store, f->rows, f->n, e);
+        }
+        f->erased = f->n;
+    }
+    return rc != 0 ? rc : infer_flush(n->infer, &f->sum, e);
+}
+
+/* Which, for the answer: with its text in a dry run only; afterwards the text is nowhere. */
+static int forgotten_put(struct node *n, cJSON *doc, const struct forget *f, struct err *e)
+{
+    cJSON *list = put_array(doc, "forgotten");
+    if (list == NULL) {
+        return ERR_NOMEM;
+    }
+    if (f->by_source) {
+        return 0;
+    }
+    cJSON *o = put_object(list, NULL);
+    int rc = o != NULL ? put_id(o, "id", &f->id) : ERR_NOMEM;
+    if (rc == 0 && f->dry_run) {
+        struct prop p;
+        rc = store_prop(n->store, &f->id, false, &p, e);
+        if (rc == 0) {
+            rc = put_text(o, "text", p.text);
+        }
+    }
+    return rc;
+}
+
+static int args_take(struct node *n, const cJSON *req, struct forget *f, struct err *e)
+{
+    f->source = arg_text(req, "source");
+    f->by_source = f->source.p != NULL;
+    f->dry_run = arg_bool(req, "dry_run");
+    f->keep = arg_bool(req, "keep_observations");
+    if (f->by_source == (arg_text(req, "id").p != NULL)) {
+        return err_set(e, ERR_USAGE, "forget takes either an id or a source");
+    }
+    int rc = arg_time(req, "since", &f->from_ms, e);
+    if (rc == 0) {
+        rc = arg_time(req, "until", &f->until_ms, e);
+    }
+    if (rc != 0) {
+        return rc;
+    }
+    if (!f->by_source && (f->from_ms != TIME_NONE || f->until_ms != TIME_NONE)) {
+        return err_set(e, ERR_USAGE, "since and until go with a source");
+    }
+    f->from_ms = f->from_ms == TIME_NONE ? 0 : f->from_ms;
+    f->until_ms = f->until_ms == TIME_NONE ? clock_wall_ms(&n->clock) : f->until_ms;
+    return f->by_source ? 0 : arg_prop(n, req, &f->id, e);
+}
+
+int api_forget(struct node *n, const cJSON *req, cJSON *doc, struct err *e)
+{
+    struct forget f = {0};
+    int rc = args_take(n, req, &f, e);
+    if (rc == 0) {
+        rc = collect(n, &f, e);
+    }
+    if (rc == 0) {
+        rc = forgotten_put(n, doc, &f, e);
+    }
+    if (rc == 0 && f.dry_run) {
+        f.erased = f.n;
+    } else if (rc == 0) {
+        rc = api_transaction(n, forget_body, &f, e);
+        if (rc == 0) {
+            rc = store_scrub(n->store, e);
+        }
+    }
+    free(f.rows);
+    free(f.keys);
+    if (rc != 0) {
+        return rc;
+    }
+    bool ok = put_num(doc, "observations", (double)f.erased) == 0 &&
+              put_num(doc, "lowered", (double)f.sum.lowered) == 0 && put_bool(doc, "dry_run", f.dry_run) == 0;
+    return ok ? 0 : ERR_NOMEM;
+}
