@@ -47,7 +47,7 @@
 /* Instructions of SQLite's virtual machine between two looks at the budget, and looks per step: sorting ten
  * million rows without an index stays below it, about 5 s of work does not. */
 #define FOREIGN_TICK_OPS 100000
-#define FOREIGN_TICKS_MAX 4000
+#define FOREIGN_TICKS_MAX 1500
 
 #define HEADER_BYTES 100
 
@@ -253,7 +253,18 @@ static int copy_stable(const char *path, const struct folder *dir, struct err *e
     return rc;
 }
 
-/* Invariant 6: pads the copy to the number of pages that its header promises. */
+/* Bytes that a database header promises; 0 when it does not say. */
+static int64_t promised_bytes(const uint8_t h[HEADER_BYTES], int64_t *page)
+{
+    int64_t pages = (int64_t)h[28] << 24 | h[29] << 16 | h[30] << 8 | h[31];
+    *page = h[16] << 8 | h[17];
+    if (*page == 1)
+        *page = 65536;
+    bool counted = memcmp(h + 24, h + 92, 4) == 0; /* change counter = version-valid-for */
+    return counted && *page >= 512 ? *page * pages : 0;
+}
+
+/* Invariant 6: pads the copy to the number of pages that its header promises; half a page counts as none. */
 static int copy_pad(const struct folder *dir, struct err *e)
 {
     uint8_t h[HEADER_BYTES];
@@ -263,12 +274,9 @@ static int copy_pad(const struct folder *dir, struct err *e)
         return err_errno(e, errno, "cannot open the copy in '%s'", dir->path);
     int eno = 0;
     if (pread(fd, h, sizeof h, 0) == (ssize_t)sizeof h && fstat(fd, &st) == 0) {
-        int64_t page = h[16] << 8 | h[17];
-        page = page == 1 ? 65536 : page;
-        int64_t pages = (int64_t)h[28] << 24 | h[29] << 16 | h[30] << 8 | h[31];
-        bool counted = memcmp(h + 24, h + 92, 4) == 0; /* change counter = version-valid-for */
-        if (counted && page * pages > st.st_size && page * pages <= FOREIGN_BYTES_MAX &&
-            ftruncate(fd, page * pages) < 0)
+        int64_t page, promised = promised_bytes(h, &page);
+        bool cut = promised > st.st_size && promised <= FOREIGN_BYTES_MAX;
+        if (cut && (ftruncate(fd, st.st_size - st.st_size % page) < 0 || ftruncate(fd, promised) < 0))
             eno = errno;
     }
     (void)close(fd);
