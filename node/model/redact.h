@@ -1,6 +1,6 @@
-/* The redactor: finds secrets and private identifiers in text and replaces each with a typed placeholder, [CARD],
- * [IBAN], [SECRET:aws] … Validators decide (Luhn, mod 97 with the country's length, structure, entropy), not words on the page.
- * Runs before anything is stored; linear in the input.
+/* The redactor: finds secrets and private identifiers in text and replaces each with a typed placeholder,
+ * [CARD], [IBAN], [SECRET:aws] … Validators decide (Luhn, mod 97 with the country's length, structure,
+ * entropy), not words on the page. Runs before anything is stored; linear in the input.
  */
 #ifndef NODE_MODEL_REDACT_H
 #define NODE_MODEL_REDACT_H
@@ -22,7 +22,8 @@ enum redact_class {
 #define REDACT_DEFAULT ((1u << REDACT_EMAIL) - 1u)
 #define REDACT_ALL ((1u << REDACT_CLASSES) - 1u)
 
-/* Where the text comes from: command lines have flags and assignments, URLs have user info and query parameters. */
+/* Where the text comes from: command lines have flags and assignments, URLs have user info and query
+ * parameters. */
 enum redact_context { REDACT_TEXT, REDACT_COMMAND, REDACT_URL };
 
 struct redact_counts {
@@ -36,12 +37,13 @@ struct redact_span {
     char label[32]; /* "aws", "github-pat" …: the part after "SECRET:"; "" for the others */
 };
 
-/* Appends `in` (valid UTF-8) to out with what `classes` (bits) names replaced. Adds to *counts. Returns 0, ERR_NOMEM or ERR_LIMIT;
- * on error out must not be used: callers drop the observation (fail closed). */
+/* Appends `in` (valid UTF-8) to out with what `classes` (bits) names replaced. Adds to *counts. Returns 0,
+ * ERR_NOMEM or ERR_LIMIT; on error out must not be used: callers drop the observation (fail closed). */
 int redact(struct bytes in, unsigned classes, enum redact_context context, struct buf *out,
            struct redact_counts *counts) MUST_CHECK;
 /* The spans alone, in order, without overlaps; at most `max`; returns how many. */
-size_t redact_find(struct bytes in, unsigned classes, enum redact_context context, struct redact_span *spans, size_t max);
+size_t redact_find(struct bytes in, unsigned classes, enum redact_context context, struct redact_span *spans,
+                   size_t max);
 /* "card", "iban", "private-key", "token", "password", "email", "phone". */
 const char *redact_class_name(enum redact_class c);
 

@@ -134,10 +134,18 @@ static bool stands_alone(const struct scan *s, size_t from, size_t to)
            !decimal_after;
 }
 
+/* Groups behind "RS35 " are the rest of an account number, even of one whose checksum fails. */
+static bool behind_country(const struct scan *s, size_t at)
+{
+    return at >= 5 && scan_group_separator(s, at - 1) == 1 && ch_is(s, at - 2, CH_DIGIT) &&
+           ch_is(s, at - 3, CH_DIGIT) && ch_is(s, at - 4, CH_UPPER) && ch_is(s, at - 5, CH_UPPER) &&
+           ch_starts(s, at - 5, CH_ALNUM);
+}
+
 bool card_at(struct scan *s, size_t at, struct hit *h)
 {
     struct number num;
-    if (!ch_starts(s, at, CH_ALNUM | CH_UNDER) || !read_number(s, at, &num))
+    if (behind_country(s, at) || !ch_starts(s, at, CH_ALNUM | CH_UNDER) || !read_number(s, at, &num))
         return false;
     for (size_t g = num.groups; g > 0; g--) {
         size_t n = num.counts[g - 1], to = num.ends[g - 1];

@@ -15,6 +15,7 @@
 enum {
     NEEDS_DIGIT = 1, /* words of prose and identifiers would fit otherwise */
     NEEDS_MIX = 2,   /* upper and lower case and a digit */
+    NEEDS_ALPHA = 4, /* numbers alone are the public part */
 };
 
 struct token_kind {
@@ -191,17 +192,17 @@ static const struct token_kind kinds[] = {
     {"xai", "xai-%w{60,}", 0},
     {"slack", "xapp-%d{1}-%u{8,}-%d{8,}-%l{20,}", 0},
     {"brevo", "xkeysib-%h{64}-%w{16}", 0},
-    {"slack", "xoxa-%d{8,14}-%W{14,}", 0},
-    {"slack", "xoxb-%d{8,14}-%W{14,}", 0},
-    {"slack", "xoxc-%d{8,14}-%W{14,}", 0},
+    {"slack", "xoxa-%d{8,14}-%W{14,}", NEEDS_ALPHA},
+    {"slack", "xoxb-%d{8,14}-%W{14,}", NEEDS_ALPHA},
+    {"slack", "xoxc-%d{8,14}-%W{14,}", NEEDS_ALPHA},
     {"slack", "xoxd-%V{40,}", 0},
     {"slack", "xoxe-%d{1}-%w{100,}", 0},
     {"slack", "xoxe.xoxb-%d{1}-%w{100,}", 0},
     {"slack", "xoxe.xoxp-%d{1}-%w{100,}", 0},
-    {"slack", "xoxo-%d{8,14}-%W{14,}", 0},
-    {"slack", "xoxp-%d{8,14}-%W{14,}", 0},
-    {"slack", "xoxr-%d{8,14}-%W{14,}", 0},
-    {"slack", "xoxs-%d{8,14}-%W{14,}", 0},
+    {"slack", "xoxo-%d{8,14}-%W{14,}", NEEDS_ALPHA},
+    {"slack", "xoxp-%d{8,14}-%W{14,}", NEEDS_ALPHA},
+    {"slack", "xoxr-%d{8,14}-%W{14,}", NEEDS_ALPHA},
+    {"slack", "xoxs-%d{8,14}-%W{14,}", NEEDS_ALPHA},
     {"brevo", "xsmtpsib-%h{64}-%w{16}", 0},
     {"google", "ya29.%W{30,}", 0},
 };
@@ -306,6 +307,8 @@ static bool flags_hold(const struct scan *s, size_t from, size_t to, unsigned fl
         seen |= redact_chars[s->p[i]];
     if ((flags & (NEEDS_DIGIT | NEEDS_MIX)) != 0 && (seen & CH_DIGIT) == 0)
         return false;
+    if ((flags & NEEDS_ALPHA) != 0 && (seen & CH_ALPHA) == 0)
+        return false;
     return (flags & NEEDS_MIX) == 0 || ((seen & CH_UPPER) != 0 && (seen & CH_LOWER) != 0);
 }
 
@@ -374,7 +377,7 @@ static bool is_encoded_json(const struct scan *s, size_t from, size_t to)
  * signature or none. */
 static bool jwt_at(struct scan *s, size_t at, struct hit *h)
 {
-    if (!ch_starts(s, at, CH_WORD) || !scan_is(s, at, "eyJ"))
+    if (!ch_starts(s, at, CH_WORD | CH_DOT) || !scan_is(s, at, "eyJ"))
         return false;
     size_t header = at + scan_run(s, at, CH_WORD, SIZE_MAX);
     if (ch_at(s, header) != '.' || header - at < 16 || !is_encoded_json(s, at, header))

@@ -82,15 +82,18 @@ static bool one_letter(const struct scan *s, const struct value *v)
     return strchr("xyzXYZ", s->p[v->from]) != NULL;
 }
 
-/* {name} and {{anything}}: a template; {ZqL5k} is a value in braces. */
+/* {name}, {call(x)} and {{anything}}: a template; {ZqL5k} is a value in braces. */
 static bool is_template(const struct scan *s, const struct value *v)
 {
+    bool digit = false;
     if (ch_at(s, v->from + 1) == '{' || ch_at(s, v->from + 1) == '%')
         return true;
-    for (size_t i = v->from + 1; i < v->to && s->p[i] != '}'; i++)
-        if (ch_is(s, i, CH_DIGIT))
-            return false;
-    return true;
+    for (size_t i = v->from + 1; i < v->to && s->p[i] != '}'; i++) {
+        if (s->p[i] == '(')
+            return true;
+        digit |= ch_is(s, i, CH_DIGIT);
+    }
+    return !digit;
 }
 
 bool value_is_reference(const struct scan *s, const struct value *v)
@@ -183,11 +186,23 @@ static bool is_path(const struct scan *s, const struct value *v)
     return false;
 }
 
+/* A stand-in inside the value, or dots for the rest of it. */
+static bool is_elided(const struct scan *s, const struct value *v)
+{
+    static const char *const runs[] = {"xxxxxx", "XXXXXX", "******"};
+    struct bytes head = bytes_slice(view(s, v), 0, 96);
+    for (size_t i = 0; i < sizeof runs / sizeof *runs; i++)
+        if (bytes_find(head, bytes_str(runs[i])) != SIZE_MAX)
+            return true;
+    return scan_is(s, v->to, "...") || bytes_ends(view(s, v), BYTES_LIT("...")) ||
+           bytes_ends(view(s, v), BYTES_LIT("\xe2\x80\xa6"));
+}
+
 bool value_is_placeholder(const struct scan *s, const struct value *v)
 {
     if (value_is_reference(s, v) || is_stand_in(view(s, v)))
         return true;
-    if (v->to - v->from >= 12 && redact_is_dummy(view(s, v)))
+    if (is_elided(s, v) || (v->to - v->from >= 12 && redact_is_dummy(view(s, v))))
         return true;
     return is_path(s, v) || (v->quote == 0 && is_code(s, v));
 }
