@@ -128,7 +128,7 @@ static int gather(struct reader *r, struct line *first, struct line_mark *after,
 static int zsh_read(struct reader *r, struct bad_record *b, struct err *e)
 {
     for (;;) {
-        struct line first;
+        struct line first = {0};
         struct line_mark after;
         int kind = gather(r, &first, &after, e);
         if (kind <= LINE_END)
