@@ -55,7 +55,8 @@ void buf_init(struct buf *b, size_t max);
 void buf_release(struct buf *b);
 /* Empties it and clears the sticky error; keeps the allocation. */
 void buf_clear(struct buf *b);
-/* Appending returns 0 or the (sticky) error. The variants append one byte, a C string, printf text. */
+/* Appending returns 0 or the (sticky) error. The variants append one byte, a C string, printf text.
+ * What is appended must not lie in the buffer itself. */
 int buf_append(struct buf *b, const void *p, size_t n);
 int buf_put(struct buf *b, uint8_t byte);
 int buf_bytes(struct buf *b, struct bytes v);

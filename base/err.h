@@ -22,6 +22,7 @@ enum err_class {
     ERR_CLASS_FATAL,  /* this operation cannot go on */
 };
 
+/* clang-format off */
 /*        name            value class   text                                          */
 #define ERR_TABLE(X)                                                                     \
     X(ERR_NOMEM,          -1,   FATAL,  "out of memory")                                  \
@@ -44,6 +45,7 @@ enum err_class {
     X(ERR_CANCELLED,      -18,  RETRY,  "interrupted")                                    \
     X(ERR_PAUSED,         -19,  RETRY,  "observing is paused")                            \
     X(ERR_FORGOTTEN,      -20,  USER,   "forgotten for good")
+/* clang-format on */
 
 enum err_code {
     ERR_OK = 0,
@@ -70,7 +72,7 @@ int err_set(struct err *e, int code, const char *fmt, ...) PRINTF_LIKE(3, 4);
 int err_errno(struct err *e, int eno, const char *fmt, ...) PRINTF_LIKE(3, 4);
 
 /* Puts "context: " before the text e already holds; code and hint stay. Returns e->code.
- * Does nothing when e is NULL. */
+ * A clean e takes the code given and its text of the table. When e is NULL, only returns the code given. */
 int err_wrap(struct err *e, int code, const char *fmt, ...) PRINTF_LIKE(3, 4);
 
 /* Sets the hint of e (may be NULL). */

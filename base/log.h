@@ -10,11 +10,12 @@
 enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
 
 struct log {
-    FILE *out;              /* NULL: nothing is written */
-    enum log_level level;   /* lines above it are dropped */
+    FILE *out;            /* NULL: nothing is written */
+    enum log_level level; /* lines above it are dropped */
     const struct clock *clock;
 };
 
-void log_line(const struct log *l, enum log_level level, const char *area, const char *fmt, ...) PRINTF_LIKE(4, 5);
+void log_line(const struct log *l, enum log_level level, const char *area, const char *fmt, ...)
+    PRINTF_LIKE(4, 5);
 
 #endif

@@ -1,5 +1,6 @@
-/* A hash map from byte strings to a pointer-sized value, with an arena for its keys; iteration is in insertion order,
- * so nothing that walks one depends on the hash. The map owns copies of its keys, never the values. */
+/* A hash map from byte strings to a pointer-sized value, with an arena for its keys; iteration is in
+ * insertion order, so nothing that walks one depends on the hash. The map owns copies of its keys, never the
+ * values. */
 #ifndef BASE_MAP_H
 #define BASE_MAP_H
 

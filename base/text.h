@@ -21,7 +21,7 @@ bool cp_is_unspaced(int32_t cp);
 
 /* Appends b made safe for a terminal line: control characters (C0, DEL, C1), bidi overrides and isolates,
  * zero-width and tag characters, line and paragraph separators become visible escapes \xNN or \u{NNNN};
- * invalid UTF-8 bytes become \xNN; newline and tab become a space when `oneline`, else stay. */
+ * invalid UTF-8 bytes become \xNN; newline (also CR LF) and tab become a space when `oneline`, else stay. */
 int text_escape(struct bytes b, bool oneline, struct buf *out);
 
 /* Appends b in lower case ASCII, runs of white space folded to one space, trimmed: the normal form that event

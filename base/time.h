@@ -12,7 +12,7 @@
 #define TIME_NONE INT64_MIN /* no time given */
 
 struct civil {
-    int year, month, day;    /* month 1..12, day 1..31 */
+    int year, month, day;     /* month 1..12, day 1..31 */
     int hour, minute, second; /* second 0..60 */
     int ms;
 };
@@ -28,13 +28,15 @@ void civil_from_ms(int64_t ms, int offset_min, struct civil *out);
 int64_t civil_to_ms(const struct civil *c, int offset_min);
 
 #define RFC3339_TEXT 24 /* "2026-11-24T13:22:31.000Z" without NUL; milliseconds left out when 0 */
+/* An instant outside the years 0..9999 prints as the nearest one inside. */
 void rfc3339_print(int64_t ms, char out[RFC3339_TEXT + 1]);
-/* Reads RFC 3339 ("2013-03-17T18:40:14-07:00", fraction of any length, 'Z' or offset, 't' or space as separator;
- * date alone = midnight UTC). Years 1970..9999, else ERR_LIMIT. *offset_min (may be NULL) gets the written offset.
- * ERR_FORMAT on anything else. */
+/* Reads RFC 3339 ("2013-03-17T18:40:14-07:00", fraction of any length, cut to ms; 'Z' or offset; 't' or space
+ * as separator; date alone = midnight UTC). A leap second is read only where one can be, at 23:59:60 UTC, as
+ * the second after it. *offset_min (may be NULL) gets the written offset. Instants outside the years
+ * 1970..9999 are ERR_LIMIT (the instant counts, not the written year), anything else is ERR_FORMAT. */
 int rfc3339_parse(struct bytes text, int64_t *ms, int *offset_min) MUST_CHECK;
 
-/* "90s", "15m", "2h", "3d", "2w", "1h30m" → ms; > 0. ERR_FORMAT otherwise. */
+/* "90s", "15m", "2h", "3d", "2w", "1h30m" (larger units first) → ms; > 0. ERR_FORMAT otherwise. */
 int duration_parse(struct bytes text, int64_t *ms) MUST_CHECK;
 /* "just now", "2 min", "3 h", "5 d", "8 mo", "2 y": an age for people. */
 void age_print(int64_t age_ms, char out[24]);
