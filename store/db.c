@@ -216,6 +216,16 @@ int db_id(struct stmt *q, int column, struct id *out, struct err *e)
     return 0;
 }
 
+int db_hash(struct stmt *q, int column, struct hash *out, struct err *e)
+{
+    struct bytes b = db_bytes(q, column);
+    if (b.n != HASH_BYTES) {
+        return err_set(e, ERR_CORRUPT, "store: a hash of %zu bytes", b.n);
+    }
+    memcpy(out->b, b.p, HASH_BYTES);
+    return 0;
+}
+
 int db_exec(struct store *s, const char *sql, struct err *e)
 {
     int rc = sqlite3_exec(s->db, sql, NULL, NULL, NULL);
@@ -244,6 +254,12 @@ int db_write_begin(struct store *s, bool *own, struct err *e)
     return *own ? store_begin(s, e) : s->poisoned;
 }
 
+/* Errors of storage, after which part of a write may be in the transaction; a refusal changes nothing. */
+static bool is_half_done(int rc)
+{
+    return rc == ERR_NOMEM || rc == ERR_IO || rc == ERR_FULL || rc == ERR_CORRUPT || rc == ERR_INUSE;
+}
+
 int db_write_end(struct store *s, bool own, int rc, struct err *e)
 {
     if (own && rc == 0) {
@@ -251,6 +267,8 @@ int db_write_end(struct store *s, bool own, int rc, struct err *e)
     }
     if (own) {
         store_rollback(s);
+    } else if (is_half_done(rc)) {
+        db_poison(s, rc);
     }
     return rc;
 }

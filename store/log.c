@@ -47,16 +47,6 @@ void log_forget_cache(struct store *s)
 
 /* ---- heads */
 
-static int head_copy_hash(struct stmt *q, int column, struct hash *out, struct err *e)
-{
-    struct bytes b = db_bytes(q, column);
-    if (b.n != HASH_BYTES) {
-        return err_set(e, ERR_CORRUPT, "store: a hash of %zu bytes", b.n);
-    }
-    memcpy(out->b, b.p, HASH_BYTES);
-    return 0;
-}
-
 static int head_load(struct store *s, struct log_state *l, const struct id *id, struct err *e)
 {
     memset(l, 0, sizeof *l);
@@ -69,7 +59,7 @@ static int head_load(struct store *s, struct log_state *l, const struct id *id, 
     if (rc > 0) {
         l->row = db_int(q, 0);
         l->seq = (uint64_t)db_int(q, 1);
-        rc = head_copy_hash(q, 2, &l->chain, e);
+        rc = db_hash(q, 2, &l->chain, e);
     } else if (rc == 0) {
         chain_start(id, &l->chain);
     }
@@ -333,7 +323,7 @@ static int compare_stored(struct store *s, const struct log_state *l, const stru
     if (rc == 0 && q != NULL) {
         rc = err_set(e, ERR_CORRUPT, "an op is missing in a log");
     } else if (rc > 0) {
-        rc = head_copy_hash(q, 0, &have, e);
+        rc = db_hash(q, 0, &have, e);
     }
     db_done(q);
     if (rc != 0) {
@@ -455,7 +445,7 @@ static int first_held(struct store *s, struct due *d, struct err *e)
         *d = (struct due){.row = db_int(q, 0), .hlc = hlc_from_sql(db_int(q, 1))};
         buf_clear(&s->op_buf);
         int bad = buf_bytes(&s->op_buf, db_bytes(q, 3));
-        bad = bad != 0 ? err_set(e, bad, "a held op") : head_copy_hash(q, 2, &d->m.hash, e);
+        bad = bad != 0 ? err_set(e, bad, "a held op") : db_hash(q, 2, &d->m.hash, e);
         bad = bad != 0 ? bad : db_id(q, 4, &d->m.log, e);
         rc = bad != 0 ? bad : rc;
     }
@@ -564,7 +554,7 @@ int store_logs(struct store *s, int (*fn)(void *ctx, const struct log_head *h), 
             .seq = (uint64_t)db_int(q, 2), .held = (uint64_t)db_int(q, 4), .ahead_ms = ahead_of(s, q, 5)};
         rc = db_id(q, 0, &h.log, e);
         rc = rc != 0 || db_is_null(q, 1) ? rc : db_id(q, 1, &h.device, e);
-        rc = rc != 0 ? rc : head_copy_hash(q, 3, &h.chain, e);
+        rc = rc != 0 ? rc : db_hash(q, 3, &h.chain, e);
         rc = rc != 0 ? rc : fn(ctx, &h);
     }
     db_done(q);
@@ -583,7 +573,7 @@ int log_record(struct stmt *q, struct op_record *r, struct err *e)
     if (salt.n == SALT_BYTES) {
         memcpy(r->salt, salt.p, SALT_BYTES);
     }
-    return head_copy_hash(q, 2, &r->hash, e);
+    return db_hash(q, 2, &r->hash, e);
 }
 
 static int64_t log_row_of(struct store *s, const struct id *log, struct err *e)

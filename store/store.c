@@ -23,6 +23,8 @@
 
 #define BUSY_TIMEOUT_MS 5000
 #define HEADER_BYTES 100
+/* Elements of ACT_SEEN of one entity, when all its ops are merged anew. */
+#define SEEN_BYTES_MAX (256u << 20)
 
 /* ---- the file before SQLite sees it */
 
@@ -142,7 +144,7 @@ static int store_init(struct store *s, const struct store_config *cfg)
     buf_init(&s->op_buf, LIMIT_OP_BYTES);
     buf_init(&s->state_buf, LIMIT_ENTITY_BYTES);
     buf_init(&s->read_buf, LIMIT_ENTITY_BYTES);
-    buf_init(&s->seen_buf, OP_SEEN_MAX * LIMIT_OP_ACTIONS * sizeof(struct seen));
+    buf_init(&s->seen_buf, SEEN_BYTES_MAX);
     s->scratch = entity_new();
     return s->scratch == NULL ? ERR_NOMEM : 0;
 }

@@ -119,8 +119,9 @@ int64_t db_int(struct stmt *q, int column);
 double db_double(struct stmt *q, int column);
 struct bytes db_bytes(struct stmt *q, int column); /* blob or text; NULL reads as empty */
 bool db_is_null(struct stmt *q, int column);
-/* Copies a 16-byte blob; ERR_CORRUPT on another length. */
+/* Copies a 16-byte (32-byte) blob; ERR_CORRUPT on another length. */
 int db_id(struct stmt *q, int column, struct id *out, struct err *e) MUST_CHECK;
+int db_hash(struct stmt *q, int column, struct hash *out, struct err *e) MUST_CHECK;
 /* One statement or several without parameters. */
 int db_exec(struct store *s, const char *sql, struct err *e) MUST_CHECK;
 /* First column of the first row of a query without parameters; 0 when there is none. */
@@ -182,19 +183,45 @@ bool op_forgets(const struct op *op);
 /* Row of an entity; made when absent and `make`. *row = 0 when absent. */
 int entity_row(struct store *s, enum op_space space, const struct id *id, bool make, int64_t *row,
                struct err *e) MUST_CHECK;
-/* The merged state of a row into x. */
+/* The merged state of a row into x: 1, or 0 (and x empty) when no op that is here and due names it. */
 int entity_load(struct store *s, int64_t row, struct entity *x, struct err *e) MUST_CHECK;
-/* Folds all ops of a row that are held and due; `seen` may be NULL. */
+/* Folds all ops of a row that are here and due; `seen` may be NULL. 1, or 0 when there are none. */
 int entity_fold(struct store *s, int64_t row, struct entity *x, const struct seen_sink *seen,
                 struct err *e) MUST_CHECK;
 /* Merges everything anew: writes it, or (s->checking) compares. */
 int merge_all(struct store *s, struct err *e) MUST_CHECK;
 
-/* ---- materialise.c: entity → prop, edge, blocked_* */
+/* ---- materialise.c, graph.c: merged state → prop, edge, blocked_key, blocked_span */
 int materialise(struct store *s, int64_t row, const struct op *op, const struct entity *x, bool fresh,
                 struct err *e) MUST_CHECK;
-/* Rows of prop for every id that an edge names, as a whole. */
-int materialise_graph(struct store *s, const struct id *from, struct err *e) MUST_CHECK;
+/* A live element of SET_SAME_AS or SET_SUPERSEDES of a. */
+struct edge {
+    int kind;
+    struct id a, b;
+};
+/* Rows of prop of every id that edges join with this one, as a whole. */
+int graph_refresh(struct store *s, const struct id *from, struct err *e) MUST_CHECK;
+int graph_any(struct store *s, bool *out, struct err *e) MUST_CHECK; /* whether there are edges at all */
+int graph_touches(struct store *s, const struct id *id, bool *out, struct err *e) MUST_CHECK;
+/* The columns that one entity gives by itself, without ACT_SEEN; false: it has no row. Views into x. */
+bool prop_columns(const struct entity *x, struct prop *out);
+/* Writes the row (`fresh`: there is none), or compares it (s->checking). */
+int prop_put(struct store *s, const struct prop *p, bool fresh, struct err *e) MUST_CHECK;
+int prop_remove(struct store *s, int64_t row, struct err *e) MUST_CHECK;
+/* Saturating at INT64_MAX, the largest that SQLite stores. */
+uint64_t count_add(uint64_t a, uint64_t b);
+/* Widens *first..*last by a time; TIME_NONE changes nothing. */
+void span_add(int64_t *first, int64_t *last, int64_t ms);
+
+/* Ids joined to this one by same-as, itself first, appended to `ids` as struct id × n. */
+int graph_same_as(struct store *s, const struct id *id, struct buf *ids, struct err *e) MUST_CHECK;
+
+/* ---- props.c */
+#define PROP_COLUMNS                                                                                         \
+    "row, flags, kind, decay, sensitivity, prior, devices, support, against, first_ms, last_ms, created_ms," \
+    " changed_ms, id, scope, origin, text"
+/* Reads PROP_COLUMNS and, when they follow, reasoning. Views until the next step. */
+int prop_read(struct stmt *q, bool reasoning, struct prop *out, struct err *e) MUST_CHECK;
 
 /* ---- hooks that local.c and search.c provide; both schemas are NULL-terminated lists of DDL run by
  * migration 1 */

@@ -1,0 +1,164 @@
+/* Forgetting, and making sure of it.
+ *
+ * A forget is an op like any other and replicates; merging it (apply.c) erases. This file decides what the
+ * user's one word means: the proposition with all that same-as joins to it, and the event keys of the
+ * observations that go with it, which must not teach the same thing again. Those keys, and source spans, are
+ * entities of SPACE_BLOCK, so every device of the user keeps to them.
+ *
+ * After the transaction the old bytes may still stand in full-text segments, in the WAL and in the slack of
+ * pages that were split: store_scrub() rewrites the indexes and the file.
+ */
+#include "store/store_int.h"
+
+#include "base/check.h"
+#include "base/cursor.h"
+#include "base/limits.h"
+
+#include <string.h>
+
+static int block_keys(struct store *s, const struct id *id, const uint8_t (*keys)[16], size_t n,
+                      struct err *e)
+{
+    struct seen seen[256];
+    struct draft d;
+    int rc = 0;
+    draft_init(&d);
+    while (rc == 0 && n > 0) {
+        size_t take = n < sizeof seen / sizeof seen[0] ? n : sizeof seen / sizeof seen[0];
+        for (size_t i = 0; i < take; i++) {
+            seen[i] = (struct seen){.time_ms = 0};
+            memcpy(seen[i].key, keys[i], sizeof seen[i].key);
+        }
+        draft_reset(&d, SPACE_BLOCK, CLASS_EDIT, id);
+        draft_seen(&d, seen, take);
+        rc = store_write(s, &d, e);
+        keys += take;
+        n -= take;
+    }
+    draft_release(&d);
+    return rc;
+}
+
+static int forget_one(struct store *s, const struct id *id, size_t *done, struct err *e)
+{
+    struct draft d;
+    draft_init(&d);
+    draft_reset(&d, SPACE_PROPOSITION, CLASS_EDIT, id);
+    draft_forget(&d);
+    struct err own = ERR_INIT;
+    int rc = store_write(s, &d, &own);
+    draft_release(&d);
+    if (rc == 0 || rc == ERR_FORGOTTEN) {
+        *done += rc == 0;
+        return 0;
+    }
+    return err_set(e, rc, "%s", own.text);
+}
+
+/* Members that nothing was ever written of are only names in edges: they are forgotten too, so that what
+ * arrives for them later stays away. */
+static int forget_group(struct store *s, const struct id *id, size_t *done, struct err *e)
+{
+    struct buf ids;
+    buf_init(&ids, SIZE_MAX / 2);
+    int rc = graph_same_as(s, id, &ids, e);
+    for (size_t at = 0; rc == 0 && at < ids.n; at += sizeof *id) {
+        struct id member;
+        memcpy(&member, ids.p + at, sizeof member);
+        rc = forget_one(s, &member, done, e);
+    }
+    buf_release(&ids);
+    return rc;
+}
+
+int store_forget(struct store *s, const struct id *id, const uint8_t (*keys)[16], size_t n_keys,
+                 struct err *e)
+{
+    int64_t row;
+    size_t done = 0;
+    int rc = entity_row(s, SPACE_PROPOSITION, id, false, &row, e);
+    if (rc == 0 && row == 0) {
+        rc = err_set(e, ERR_NOTFOUND, "no such proposition");
+    }
+    bool own;
+    if (rc == 0) {
+        rc = db_write_begin(s, &own, e);
+    }
+    if (rc != 0) {
+        return rc;
+    }
+    rc = block_keys(s, id, keys, n_keys, e);
+    if (rc == 0) {
+        rc = forget_group(s, id, &done, e);
+    }
+    db_poison(s, rc);
+    return db_write_end(s, own, rc, e);
+}
+
+static void block_id(struct bytes source, struct id *out)
+{
+    struct hasher h;
+    hasher_init(&h, BYTES_NONE, ID_BYTES);
+    hasher_update(&h, BYTES_LIT("selfsame block 1"));
+    hasher_update(&h, source);
+    hasher_final(&h, out->b, ID_BYTES);
+}
+
+int store_block_source(struct store *s, struct bytes source, int64_t from_ms, int64_t until_ms, struct err *e)
+{
+    if (source.n > LIMIT_NAME_BYTES || from_ms > until_ms) {
+        return err_set(e, ERR_LIMIT, "a source to block has too long a name or no span");
+    }
+    struct id id;
+    struct buf element;
+    struct draft d;
+    block_id(source, &id);
+    buf_init(&element, LIMIT_TEXT_BYTES);
+    wr_lenbytes(&element, source);
+    wr_u64(&element, (uint64_t)from_ms);
+    wr_u64(&element, (uint64_t)until_ms);
+    draft_init(&d);
+    draft_reset(&d, SPACE_BLOCK, CLASS_EDIT, &id);
+    draft_set_add(&d, SET_SPAN, buf_view(&element));
+    int rc = element.err != 0 ? err_set(e, element.err, "blocking a source") : store_write(s, &d, e);
+    draft_release(&d);
+    buf_release(&element);
+    return rc;
+}
+
+int store_blocked(struct store *s, const uint8_t key[16], struct bytes source, int64_t time_ms, bool *out,
+                  struct err *e)
+{
+    struct stmt *q = NULL;
+    *out = false;
+    int rc = db_prepare(
+        s,
+        "SELECT EXISTS(SELECT 1 FROM blocked_key WHERE key = ?1) OR EXISTS(SELECT 1 FROM blocked_span"
+        " WHERE source = ?2 AND from_ms <= ?3 AND until_ms >= ?3)",
+        &q, e);
+    if (rc == 0) {
+        db_bind_blob(q, 1, bytes_of(key, 16));
+        db_bind_text(q, 2, source);
+        db_bind_int(q, 3, time_ms);
+        rc = db_step(q, e);
+    }
+    *out = rc > 0 && db_int(q, 0) != 0;
+    db_done(q);
+    return rc < 0 ? rc : 0;
+}
+
+/* ---- the bytes on the disk */
+
+static int checkpoint(struct store *s, struct err *e)
+{
+    int log, done;
+    int rc = sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, &log, &done);
+    return rc == SQLITE_OK ? 0 : db_fail(s, rc, e, "emptying the write-ahead log");
+}
+
+int store_scrub(struct store *s, struct err *e)
+{
+    CHECK(!s->in_txn);
+    int rc = search_scrub(s, e);
+    return rc != 0 ? rc : checkpoint(s, e);
+}
