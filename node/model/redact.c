@@ -117,6 +117,8 @@ static bool digit_at(struct scan *s, size_t at, struct hit *h)
 {
     if (!ch_starts(s, at, CH_DIGIT))
         return false;
+    if (ch_starts(s, at, CH_ALNUM))
+        command_word_at(s, at);
     return token_number_at(s, at, h) || card_at(s, at, h) || token_at(s, at, h) || phone_at(s, at, h);
 }
 

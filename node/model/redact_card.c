@@ -149,7 +149,8 @@ bool card_at(struct scan *s, size_t at, struct hit *h)
         return false;
     for (size_t g = num.groups; g > 0; g--) {
         size_t n = num.counts[g - 1], to = num.ends[g - 1];
-        if (n < 13 || !grouping_fits(&num, g) || !stands_alone(s, at, to))
+        bool path = g == 1 && at > 0 && s->p[at - 1] == '/'; /* a record's number in a URL */
+        if (n < 13 || path || !grouping_fits(&num, g) || !stands_alone(s, at, to))
             continue;
         if (issued(s, at, num.digits, n) && luhn(num.digits, n)) {
             *h = (struct hit){at, to, REDACT_CARD, ""};

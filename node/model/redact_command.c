@@ -16,6 +16,7 @@ enum flag_kind {
     FLAG_USERPASS, /* -u user:secret */
     FLAG_PERCENT,  /* -U user%secret */
     FLAG_COMMA,    /* -u user,secret */
+    FLAG_COOKIE,   /* -b name=secret */
     FLAG_SOURCE,   /* -passin pass:secret */
 };
 
@@ -39,6 +40,8 @@ static const struct redact_command commands[] = {
     {"curl", "-U", FLAG_USERPASS},
     {"curl", "--user", FLAG_USERPASS},
     {"curl", "--proxy-user", FLAG_USERPASS},
+    {"curl", "-b", FLAG_COOKIE},
+    {"curl", "--cookie", FLAG_COOKIE},
     {"docker login", "-p", FLAG_NEXT},
     {"evil-winrm", "-p", FLAG_NEXT},
     {"gpg", "--passphrase", FLAG_NEXT},
@@ -212,6 +215,8 @@ static bool read_flag_value(struct scan *s, size_t at, enum flag_kind kind, stru
         return part_after(s, at, '%', v);
     case FLAG_COMMA:
         return part_after(s, at, ',', v);
+    case FLAG_COOKIE:
+        return part_after(s, at, '=', v) && v->to - v->from >= 8;
     case FLAG_SOURCE:
         return scan_is(s, at, "pass:") && value_read(s, at + 5, ";|&", v);
     case FLAG_NEXT:

@@ -14,7 +14,7 @@
 #define BLANKS_MAX 8
 #define REVERSED_BYTES_MAX 128
 
-enum name_kind { NAME_PASSWORD, NAME_SHORT, NAME_SECRET, NAME_KEY, NAME_HEADER, NAME_BEARER };
+enum name_kind { NAME_PASSWORD, NAME_SHORT, NAME_SECRET, NAME_KEY, NAME_HEADER, NAME_COOKIE, NAME_BEARER };
 
 struct name_word {
     const char *word;
@@ -24,21 +24,14 @@ struct name_word {
 
 /* Longer words first where one begins like another. */
 static const struct name_word words[] = {
-    {"authorization", NAME_HEADER, true},
-    {"apikey", NAME_KEY, false},
-    {"bearer", NAME_BEARER, true},
-    {"credential", NAME_SECRET, true},
-    {"key", NAME_KEY, false},
-    {"password", NAME_PASSWORD, false},
-    {"passphrase", NAME_PASSWORD, false},
-    {"passcode", NAME_PASSWORD, true},
-    {"passwort", NAME_PASSWORD, false},
-    {"passwd", NAME_PASSWORD, false},
-    {"passwrd", NAME_PASSWORD, false},
-    {"pass", NAME_SHORT, true},
-    {"pwd", NAME_SHORT, false},
-    {"secrete", NAME_SECRET, false},
-    {"secret", NAME_SECRET, false},
+    {"authorization", NAME_HEADER, true}, {"apikey", NAME_KEY, false},
+    {"bearer", NAME_BEARER, true},        {"credential", NAME_SECRET, true},
+    {"cookie", NAME_COOKIE, true},        {"key", NAME_KEY, false},
+    {"password", NAME_PASSWORD, false},   {"passphrase", NAME_PASSWORD, false},
+    {"passcode", NAME_PASSWORD, true},    {"passwort", NAME_PASSWORD, false},
+    {"passwd", NAME_PASSWORD, false},     {"passwrd", NAME_PASSWORD, false},
+    {"pass", NAME_SHORT, true},           {"pwd", NAME_SHORT, false},
+    {"secrete", NAME_SECRET, false},      {"secret", NAME_SECRET, false},
     {"token", NAME_SECRET, false},
 };
 
@@ -109,13 +102,14 @@ static bool is_harmless_name(const struct scan *s, size_t at)
 static bool is_about(const struct scan *s, size_t from, size_t to)
 {
     static const char *const last[] = {
-        "url",    "uri",    "file",  "path",  "id",       "ids",     "name",   "type",    "length",
-        "size",   "len",    "hash",  "field", "input",    "count",   "format", "expiry",  "expires",
-        "ttl",    "policy", "env",   "stdin", "version",  "header",  "max",    "min",     "limit",
-        "pos",    "index",  "list",  "class", "endpoint", "prompt",  "hint",   "manager", "algorithm",
-        "kind",   "dir",    "store", "ring",  "reset",    "label",   "prefix", "param",   "var",
-        "ref",    "age",    "in",    "out",   "date",     "time",    "usage",  "fn",      "func",
-        "rounds", "ttl",    "auth",  "error", "enabled",  "required"};
+        "url",    "uri",     "file",    "path",      "id",      "ids",   "name",    "type",
+        "length", "size",    "len",     "hash",      "field",   "input", "count",   "format",
+        "expiry", "expires", "ttl",     "policy",    "env",     "stdin", "version", "header",
+        "max",    "min",     "limit",   "pos",       "index",   "list",  "class",   "endpoint",
+        "prompt", "hint",    "manager", "algorithm", "kind",    "dir",   "store",   "ring",
+        "reset",  "label",   "prefix",  "param",     "var",     "ref",   "age",     "in",
+        "out",    "date",    "time",    "usage",     "fn",      "func",  "rounds",  "ttl",
+        "auth",   "error",   "enabled", "required",  "command", "cmd",   "helper",  "source"};
     size_t begin = to;
     while (begin > from && ch_is(s, begin - 1, CH_ALPHA) &&
            !(begin < to && ch_is(s, begin, CH_UPPER) && ch_is(s, begin - 1, CH_LOWER)))
@@ -205,6 +199,11 @@ static bool joint_read(struct scan *s, const struct name *n, struct joint *j)
             j->value++;
         return true;
     }
+    if (n->kind == NAME_PASSWORD && at > n->to && (scan_iis(s, at, "is ") || scan_iis(s, at, "is:"))) {
+        j->colon = true;
+        j->value = skip_blanks(s, at + 3);
+        return true;
+    }
     j->tag = ch_at(s, n->to) == '>' && n->from > 0 && s->p[n->from - 1] == '<';
     j->call = ch_at(s, n->to) == '(' && ch_is(s, n->to + 1, CH_QUOTE);
     j->spaced = at > n->to;
@@ -263,7 +262,19 @@ static const char *stops_of(const struct scan *s, const struct joint *j)
         return "&#;";
     if (j->tag)
         return "<";
-    return s->context == REDACT_COMMAND ? ";|&<>)" : "";
+    return s->context == REDACT_COMMAND && !j->colon ? ";|&<>)" : "";
+}
+
+/* set -x NAME value, setx NAME value, tool configure set name value. */
+static bool is_set_by_word(const struct scan *s, const struct name *n)
+{
+    static const char *const setters[] = {" -x ", " -gx ", " -ux ", "setx ", "setenv ", "set ", NULL};
+    for (const char *const *w = setters; *w != NULL; w++) {
+        size_t len = strlen(*w);
+        if (n->from >= len && scan_iis(s, n->from - len, *w))
+            return s->context == REDACT_COMMAND;
+    }
+    return false;
 }
 
 /* Authorization: [scheme] credentials. */
@@ -276,6 +287,27 @@ static bool header_value(struct scan *s, size_t at, struct hit *h)
         return false;
     bool mixed = (known && v.to - v.from >= 16) || (scan_iis(s, at, "basic ") && v.to - v.from >= 8);
     return (mixed || (value_is_strong(s, &v) && v.to - v.from >= 8)) && value_hit(s, &v, h);
+}
+
+static bool ends_cookie(const struct scan *s, size_t at)
+{
+    return at >= s->n || ch_is(s, at, CH_END | CH_QUOTE);
+}
+
+/* Cookie: name=value; name=value … to the end of the line or the quotes around it. */
+static bool cookie_value(struct scan *s, size_t at, struct hit *h)
+{
+    size_t to = at;
+    while (to - at < VALUE_BYTES_MAX && !ends_cookie(s, to))
+        to++;
+    s->steps += to - at;
+    struct value v = {.from = at, .to = to, .quote = '"', .stops = ""};
+    bool pairs = to > at && bytes_find(bytes_of(s->p + at, to - at), BYTES_LIT("=")) != SIZE_MAX;
+    if (!pairs || to - at < 12 || value_is_placeholder(s, &v) || !value_is_strong(s, &v))
+        return false;
+    while (!ends_cookie(s, v.to))
+        v.to++;
+    return value_hit(s, &v, h);
 }
 
 static bool bearer_value(struct scan *s, const struct name *n, struct hit *h)
@@ -314,13 +346,19 @@ static bool joined_value(struct scan *s, const struct name *n, const struct join
     if (!value_read(s, j->value, stops_of(s, j), &v))
         return false;
     /* NAME=`command` is a substitution, name := `text` a string. */
-    if ((v.quote == '`' && j->value > 0 && !ch_is(s, j->value - 1, CH_BLANK)) || value_is_placeholder(s, &v))
+    if ((v.quote == '`' && (j->spaced || !ch_is(s, j->value - 1, CH_BLANK))) || value_is_placeholder(s, &v))
         return false;
-    bool counts = v.quote != 0           ? quoted_counts(s, n, j, &v)
-                  : j->spaced && n->flag ? flag_counts(s, &v)
-                  : j->spaced            ? prose_counts(s, n, &v)
-                  : n->flag && !j->colon ? flag_counts(s, &v)
-                                         : bare_counts(s, n, j, &v);
+    if (j->tag && !scan_is(s, v.to, "</"))
+        return false;
+    bool counts;
+    if (j->spaced && !n->flag && is_set_by_word(s, n))
+        counts = true;
+    else if (v.quote != 0)
+        counts = quoted_counts(s, n, j, &v);
+    else if (n->flag && !j->colon)
+        counts = flag_counts(s, &v);
+    else
+        counts = j->spaced ? prose_counts(s, n, &v) : bare_counts(s, n, j, &v);
     return counts && value_hit(s, &v, h);
 }
 
@@ -340,6 +378,8 @@ bool password_name_at(struct scan *s, size_t at, struct hit *h)
         return bearer_value(s, &n, h);
     if (!joint_read(s, &n, &j))
         return reversed_value(s, &n, h);
+    if (n.kind == NAME_COOKIE)
+        return j.colon && cookie_value(s, j.value, h);
     if (n.kind == NAME_HEADER)
         return !j.spaced && header_value(s, j.value, h);
     return joined_value(s, &n, &j, h) || reversed_value(s, &n, h);
