@@ -1,4 +1,4 @@
-/* The helpers that other tests lean on must themselves be able to say no. */
+/* What other tests lean on must themselves be able to say no. */
 #include "tests/support/clock.h"
 #include "tests/support/rng.h"
 #include "tests/support/tmp.h"

@@ -1,4 +1,4 @@
-/* Private temporary folders and whole files. These helpers end the test program with a message when the
+/* Private temporary folders and whole files. These functions end the test program with a message when the
  * system refuses them: a test that cannot set itself up has nothing to say. */
 #ifndef TESTS_SUPPORT_TMP_H
 #define TESTS_SUPPORT_TMP_H
