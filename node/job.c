@@ -569,3 +569,9 @@ const char *job_path(const struct job *j)
 {
     return j->path;
 }
+
+const char *job_file(const struct job *j)
+{
+    bool asks = j->reader != NULL && j->observer->file != NULL;
+    return asks ? j->observer->file(j->reader) : j->path;
+}

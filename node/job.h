@@ -38,5 +38,7 @@ const struct job_counts *job_counts(const struct job *j);
 size_t job_bad_count(const struct job *j); /* kept ones, at most JOB_BAD_KEPT */
 const struct job_bad *job_bad_at(const struct job *j, size_t i);
 const char *job_path(const struct job *j);
+/* The file that is really read (struct observer.file); valid until the input ends. */
+const char *job_file(const struct job *j);
 
 #endif

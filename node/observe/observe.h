@@ -89,6 +89,9 @@ struct observer {
     /* Bytes (or rows) done and in all, for progress; total 0 when unknown. */
     void (*progress)(const struct reader *r, uint64_t *done, uint64_t *total);
     void (*close)(struct reader *r); /* NULL fine */
+    /* The file that is really read when PATH may be a folder (a profile, a repository): what a watch must look at.
+     * NULL member: PATH itself. Valid until close. */
+    const char *(*file)(const struct reader *r);
 };
 
 /* The table of all observers, NULL-terminated, in the order help shows them. */
