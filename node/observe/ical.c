@@ -428,7 +428,9 @@ static int64_t end_of(struct reader *r, const struct ical_occurrence *o)
     const struct ical_event *ev = &r->event;
     const struct ical_zone *zone = ical_event_zone(ev, &r->context.zones);
     int64_t end_s = o->utc_s;
-    if (ev->end.set && ev->start.t.date && ev->end.t.date)
+    if (o->period_s > 0)
+        end_s += o->period_s;
+    else if (ev->end.set && ev->start.t.date && ev->end.t.date)
         end_s = zone_to_utc(zone, o->local_s + ev->end.t.local_s - ev->start.t.local_s, NULL);
     else if (ev->end.set)
         end_s += ical_when_utc(&ev->end, zone) - ical_when_utc(&ev->start, zone);

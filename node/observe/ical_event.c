@@ -113,7 +113,22 @@ static int times_add(struct ical_times *list, const struct ical_when *w)
     return 0;
 }
 
-/* EXDATE and RDATE: a list of dates, times or (RDATE) periods, of which only the start counts. */
+/* The part of a PERIOD behind its '/': an end, or a duration. */
+static int64_t period_length(struct bytes text, const struct ical_when *start)
+{
+    int64_t days, seconds;
+    struct ical_when end = {.zone = start->zone};
+    if (ical_duration_parse(text, &days, &seconds) == 0)
+        return days * SECONDS_DAY + seconds;
+    if (ical_time_parse(text, &end.t))
+        return 0;
+    if (start->zone && !end.t.utc && !start->t.utc)
+        return zone_to_utc(start->zone, end.t.local_s, NULL) -
+               zone_to_utc(start->zone, start->t.local_s, NULL);
+    return end.t.local_s - start->t.local_s;
+}
+
+/* EXDATE and RDATE: a list of dates, times or (RDATE) periods. */
 static int read_times(struct ical_event *ev, const struct ical_line *l, struct zones *zones,
                       struct ical_times *list)
 {
@@ -121,9 +136,11 @@ static int read_times(struct ical_event *ev, const struct ical_line *l, struct z
     struct bytes rest = l->value, item;
     while (ical_item(&rest, &item)) {
         struct ical_when w = {.set = true};
-        item = bytes_slice(item, 0, bytes_find(item, BYTES_LIT("/")));
-        if (item.n == 0 || !when_parse(ev, l, item, zone, &w))
+        size_t slash = bytes_find(item, BYTES_LIT("/"));
+        if (item.n == 0 || !when_parse(ev, l, bytes_slice(item, 0, slash), zone, &w))
             continue;
+        if (slash != SIZE_MAX)
+            w.period_s = period_length(bytes_slice(item, slash + 1, item.n), &w);
         if (list->n == LIMIT_OCCURRENCES) {
             fault_value(ev, l, "is one of too many");
             return 0;
@@ -342,10 +359,10 @@ static bool has_slot(const struct ical_slot *list, size_t n, uint64_t uid, const
                  bsearch(&day, list, n, sizeof day, ical_slot_cmp));
 }
 
-static int seconds_cmp(const void *a, const void *b)
+static int extra_cmp(const void *a, const void *b)
 {
-    const int64_t *x = a, *y = b;
-    return (*x > *y) - (*x < *y);
+    const struct ical_extra *x = a, *y = b;
+    return (x->local_s > y->local_s) - (x->local_s < y->local_s);
 }
 
 /* The rule's end on the wall clock: its UNTIL or the horizon, whichever comes first. */
@@ -375,10 +392,11 @@ static int prepare_lists(struct ical_series *s)
         s->removed[s->n_removed++] = ical_slot_of(&ex->v[i], s->zone, 0);
     for (size_t i = 0; i < more->n; i++) {
         int64_t utc_s = ical_when_utc(&more->v[i], s->zone);
-        s->extra[s->n_extra++] = utc_s + zone_offset_s(s->zone, utc_s);
+        s->extra[s->n_extra++] =
+            (struct ical_extra){utc_s + zone_offset_s(s->zone, utc_s), more->v[i].period_s};
     }
     qsort(s->removed, s->n_removed, sizeof *s->removed, ical_slot_cmp);
-    qsort(s->extra, s->n_extra, sizeof *s->extra, seconds_cmp);
+    qsort(s->extra, s->n_extra, sizeof *s->extra, extra_cmp);
     return 0;
 }
 
@@ -394,7 +412,7 @@ static void rewind_series(struct ical_series *s)
 }
 
 /* The next of rule and RDATEs, each once. */
-static bool next_local(struct ical_series *s, int64_t *local_s)
+static bool next_local(struct ical_series *s, struct ical_occurrence *o)
 {
     for (;;) {
         if (!s->rule_ready)
@@ -402,16 +420,18 @@ static bool next_local(struct ical_series *s, int64_t *local_s)
         bool extra = s->i_extra < s->n_extra;
         if (!s->rule_ready && !extra)
             return false;
-        if (extra && (!s->rule_ready || s->extra[s->i_extra] <= s->rule_s)) {
-            *local_s = s->extra[s->i_extra++];
+        if (extra && (!s->rule_ready || s->extra[s->i_extra].local_s <= s->rule_s)) {
+            o->local_s = s->extra[s->i_extra].local_s;
+            o->period_s = s->extra[s->i_extra++].period_s;
         } else {
-            *local_s = s->rule_s;
+            o->local_s = s->rule_s;
+            o->period_s = 0;
             s->rule_ready = false;
         }
-        if (*local_s > s->last_s) {
+        if (o->local_s > s->last_s) {
             uint64_t *budget = &s->context->budget;
             *budget -= *budget < OCCURRENCE_COST ? *budget : OCCURRENCE_COST;
-            s->last_s = *local_s;
+            s->last_s = o->local_s;
             return true;
         }
     }
@@ -420,7 +440,7 @@ static bool next_local(struct ical_series *s, int64_t *local_s)
 static bool next_kept(struct ical_series *s, struct ical_occurrence *o)
 {
     const struct ical_context *c = s->context;
-    while (next_local(s, &o->local_s)) {
+    while (next_local(s, o)) {
         o->utc_s = zone_to_utc(s->zone, o->local_s, &o->offset_s);
         if (o->utc_s < 0 || o->utc_s > LIMIT_TIME_MS_MAX / MS_SECOND)
             continue;

@@ -22,6 +22,7 @@ struct ical_when {
     bool set;
     struct ical_time t;
     const struct ical_zone *zone;
+    int64_t period_s; /* length of an RDATE's PERIOD; 0 for none */
 };
 
 struct ical_times {
@@ -77,7 +78,13 @@ int ical_slot_cmp(const void *a, const void *b);
 
 struct ical_occurrence {
     int64_t local_s, utc_s;
+    int64_t period_s; /* its own length; 0: the entry's */
     int32_t offset_s;
+};
+
+/* An RDATE on the wall clock. */
+struct ical_extra {
+    int64_t local_s, period_s;
 };
 
 /* The occurrences of an entry, ascending, each once, without its EXDATEs and overridden ones, from 1970 on.
@@ -88,7 +95,7 @@ struct ical_series {
     const struct ical_zone *zone;
     struct ical_slot *removed; /* EXDATEs, sorted */
     size_t n_removed;
-    int64_t *extra; /* RDATEs on the wall clock, sorted */
+    struct ical_extra *extra; /* RDATEs, sorted */
     size_t n_extra, i_extra;
     struct rrule_iter rule;
     bool rule_ready; /* rule_s is the rule's next */
