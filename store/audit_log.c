@@ -1,6 +1,5 @@
 /* The audit log: which rule decided how often about which source on which day (UTC). No content ever. */
-#include "store/local.h"
-#include "store/store_int.h"
+#include "store/local_int.h"
 
 static int audit_upsert(struct store *s, const struct audit_row *r, struct err *e)
 {
@@ -28,7 +27,7 @@ int local_audit_add(struct store *s, const struct audit_row *r, struct err *e)
     if (rc != 0)
         return rc;
     rc = audit_upsert(s, r, e);
-    return db_write_end(s, own, rc, e);
+    return local_write_end(s, own, rc, e);
 }
 
 int local_audit(struct store *s, int (*fn)(void *ctx, const struct audit_row *r), void *ctx, struct err *e)

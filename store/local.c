@@ -25,7 +25,8 @@ const char *const local_schema[] = {
     "CREATE TABLE trace("
     "feature INTEGER NOT NULL, day INTEGER NOT NULL, minute INTEGER NOT NULL, observation INTEGER NOT NULL,"
     "PRIMARY KEY(feature, day, minute, observation)) STRICT, WITHOUT ROWID",
-    "CREATE INDEX trace_by_observation ON trace(observation)",
+    /* the traces of each observation, for erasing it: day and minute and feature as varints */
+    "CREATE TABLE observation_trace(observation INTEGER PRIMARY KEY, traces BLOB NOT NULL) STRICT",
     "CREATE TABLE dirty(feature INTEGER PRIMARY KEY) STRICT",
     "CREATE TABLE link("
     "entity INTEGER NOT NULL REFERENCES entity(row),"
@@ -39,6 +40,12 @@ const char *const local_schema[] = {
     NULL,
 };
 
+int local_write_end(struct store *s, bool own, int rc, struct err *e)
+{
+    db_poison(s, rc);
+    return db_write_end(s, own, rc, e);
+}
+
 int local_run_row(struct store *s, const char *sql, int64_t row, struct err *e)
 {
     bool own = false;
@@ -51,5 +58,5 @@ int local_run_row(struct store *s, const char *sql, int64_t row, struct err *e)
         db_bind_int(q, 1, row);
         rc = db_run(q, e);
     }
-    return db_write_end(s, own, rc, e);
+    return local_write_end(s, own, rc, e);
 }

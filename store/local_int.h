@@ -2,6 +2,7 @@
 #ifndef STORE_LOCAL_INT_H
 #define STORE_LOCAL_INT_H
 
+#include "base/map.h"
 #include "store/local.h"
 #include "store/store_int.h"
 
@@ -14,6 +15,18 @@
 
 /* Reads the current row; views are valid until the statement moves. */
 int observation_read(struct stmt *q, struct stored_observation *out, struct err *e) MUST_CHECK;
+
+/* Ends a write: as db_write_end(), and a failure spoils the transaction that it was part of. */
+int local_write_end(struct store *s, bool own, int rc, struct err *e) MUST_CHECK;
+
+/* Names looked up in this transaction → row, so that an import asks for each once. `kind` keeps the names of
+ * sources and of each kind of feature apart. The slot's value is 0 when new; NULL without memory, which only
+ * costs the look-up. */
+#define CACHE_SOURCE 0x100
+struct map_slot *local_cached(struct store *s, unsigned kind, struct bytes name);
+
+/* A name's row went. */
+void local_forget_names(struct store *s);
 
 /* Runs a write whose only parameter is a row; in its own transaction when none is open. */
 int local_run_row(struct store *s, const char *sql, int64_t row, struct err *e) MUST_CHECK;

@@ -1,6 +1,5 @@
 /* Small named values of this device. */
-#include "store/local.h"
-#include "store/store_int.h"
+#include "store/local_int.h"
 
 /* An import cursor, a setting, a page of inference state. */
 #define LOCAL_VALUE_BYTES_MAX 65536u
@@ -51,7 +50,7 @@ int local_set(struct store *s, const char *name, struct bytes value, struct err 
     if (rc != 0)
         return rc;
     rc = value_write(s, name, value, e);
-    return db_write_end(s, own, rc, e);
+    return local_write_end(s, own, rc, e);
 }
 
 struct each {

@@ -46,19 +46,30 @@ static int source_find(struct store *s, struct bytes name, int64_t *source, bool
     return one_int(q, source, found, e);
 }
 
-static int source_make(struct store *s, struct bytes name, int64_t *source, struct err *e)
+static int source_insert(struct store *s, struct bytes name, int64_t *source, struct err *e)
 {
-    bool found = false;
-    int rc = source_find(s, name, source, &found, e);
-    if (rc != 0 || found)
-        return rc;
     struct stmt *q = NULL;
-    rc = db_prepare(s, "INSERT INTO source(name) VALUES(?1)", &q, e);
+    int rc = db_prepare(s, "INSERT INTO source(name) VALUES(?1)", &q, e);
     if (rc != 0)
         return rc;
     db_bind_text(q, 1, name);
     rc = db_run(q, e);
     *source = sqlite3_last_insert_rowid(s->db);
+    return rc;
+}
+
+static int source_make(struct store *s, struct bytes name, int64_t *source, struct err *e)
+{
+    struct map_slot *known = local_cached(s, CACHE_SOURCE, name);
+    *source = known != NULL ? (int64_t)known->v.num : 0;
+    if (*source != 0)
+        return 0;
+    bool found = false;
+    int rc = source_find(s, name, source, &found, e);
+    if (rc == 0 && !found)
+        rc = source_insert(s, name, source, e);
+    if (rc == 0 && known != NULL)
+        known->v.num = (uint64_t)*source;
     return rc;
 }
 
@@ -143,7 +154,7 @@ int local_observation_add(struct store *s, const struct stored_observation *o, i
         else if (rc == 0)
             rc = observation_grow(s, o, row, e);
     }
-    return db_write_end(s, own, rc, e);
+    return local_write_end(s, own, rc, e);
 }
 
 /* ---- reading */
@@ -284,7 +295,7 @@ int local_observations_erase(struct store *s, const int64_t *rows, size_t n, str
         return rc;
     for (size_t i = 0; rc == 0 && i < n; i++)
         rc = observation_erase(s, rows[i], e);
-    return db_write_end(s, own, rc, e);
+    return local_write_end(s, own, rc, e);
 }
 
 /* Up to ERASE_BATCH rows of a source in a span. */
@@ -328,6 +339,7 @@ static int source_erase_all(struct store *s, int64_t source, const int64_t span[
 /* The name itself is content, too: it goes when nothing is left under it. */
 static int source_drop_unused(struct store *s, int64_t source, struct err *e)
 {
+    local_forget_names(s);
     return local_run_row(s,
                          "DELETE FROM source WHERE source=?1 AND NOT EXISTS"
                          "(SELECT 1 FROM observation o WHERE o.source=?1)",
@@ -349,5 +361,5 @@ int local_source_erase(struct store *s, struct bytes source, int64_t from_ms, in
         rc = source_erase_all(s, id, span, n, e);
     if (rc == 0 && found)
         rc = source_drop_unused(s, id, e);
-    return db_write_end(s, own, rc, e);
+    return local_write_end(s, own, rc, e);
 }
