@@ -383,7 +383,7 @@ static int edges_add(struct store *s, struct edge *g, const struct entity *x, st
 
 static int edges(struct store *s, const struct id *id, const struct entity *x, struct err *e)
 {
-    static const enum op_tag kinds[] = {SET_SAME_AS, SET_SUPERSEDES};
+    static const int kinds[] = {SET_SAME_AS, SET_SUPERSEDES};
     int rc = 0;
     for (size_t i = 0; rc == 0 && i < 2; i++) {
         struct edge g = {.kind = kinds[i], .a = *id};
