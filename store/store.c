@@ -184,6 +184,7 @@ void store_close(struct store *s)
     }
     db_close(s);
     search_unregister(s);
+    local_release(s);
     entity_free(s->scratch);
     buf_release(&s->op_buf);
     buf_release(&s->state_buf);
@@ -218,6 +219,9 @@ int store_commit(struct store *s, struct err *e)
     if (rc == 0) {
         rc = log_flush(s, e);
     }
+    if (rc == 0) {
+        rc = local_flush(s, e);
+    }
     struct stmt *q = NULL;
     if (rc == 0) {
         rc = db_prepare(s, "COMMIT", &q, e);
@@ -229,6 +233,7 @@ int store_commit(struct store *s, struct err *e)
         store_rollback(s);
     }
     s->in_txn = false;
+    local_forget_cache(s);
     return rc;
 }
 
@@ -242,6 +247,7 @@ void store_rollback(struct store *s)
     s->poisoned = 0;
     s->edges_known = false;
     log_forget_cache(s);
+    local_forget_cache(s);
 }
 
 int store_bulk(struct store *s, bool on, struct err *e)

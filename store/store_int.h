@@ -90,6 +90,7 @@ struct store {
     struct hash digest, digest_of; /* the digest, and the heads of logs that it belongs to */
 
     void *search; /* search.c's own state (tokenizer, scratch); freed by search_unregister */
+    struct local_cache *local; /* features.c's: traces of this transaction not yet written */
 };
 
 /* ---- db.c: SQLite's errors, statements, transactions */
@@ -240,6 +241,11 @@ int search_rebuild(struct store *s, struct err *e) MUST_CHECK;
 int search_scrub(struct store *s, struct err *e) MUST_CHECK;
 /* FTS5 integrity check against the content tables. ERR_CORRUPT. */
 int search_check(struct store *s, struct err *e) MUST_CHECK;
+/* Writes what the local tables held back in this transaction; before COMMIT. */
+int local_flush(struct store *s, struct err *e) MUST_CHECK;
+/* A transaction ended, either way: nothing cached in it holds any more. */
+void local_forget_cache(struct store *s);
+void local_release(struct store *s);
 /* A proposition was forgotten: local evidence links of it go (row = entity row). */
 int local_prop_gone(struct store *s, int64_t row, struct err *e) MUST_CHECK;
 
