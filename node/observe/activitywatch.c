@@ -495,7 +495,8 @@ enum column { COL_ROW, COL_MARK, COL_BUCKET, COL_TYPE, COL_TIME, COL_DURATION, C
     "|| substr(timestamp, 15, 2) || substr(timestamp, 18, 2) AS INTEGER)"
 
 static const char peewee_sql[] =
-    "SELECT e.id, " PEEWEE_MARK ", b.id, b.type, e.timestamp, CAST(e.duration * 1000 AS INTEGER), e.datastr "
+    "SELECT e.id, " PEEWEE_MARK
+    ", b.id, b.type, e.timestamp, CAST(e.duration * 1000 + 0.001 AS INTEGER), e.datastr "
     "FROM eventmodel e LEFT JOIN bucketmodel b ON b.key = e.bucket_id WHERE e.id > ?1 ORDER BY e.id";
 static const char rust_sql[] =
     "SELECT e.id, e.starttime, b.name, b.type, e.starttime / 1000000, (e.endtime - e.starttime) / 1000000, "

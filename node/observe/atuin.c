@@ -211,6 +211,11 @@ static void atuin_progress(const struct reader *r, uint64_t *done, uint64_t *tot
     rows_progress(&r->rows, done, total);
 }
 
+static const char *atuin_file(const struct reader *r)
+{
+    return r->rows.path;
+}
+
 const struct observer observer_atuin = {
     .name = "atuin",
     .summary = "commands recorded by atuin",
@@ -221,4 +226,5 @@ const struct observer observer_atuin = {
     .cursor = atuin_cursor,
     .progress = atuin_progress,
     .close = atuin_close,
+    .file = atuin_file,
 };

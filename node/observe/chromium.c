@@ -143,6 +143,11 @@ static void chromium_progress(const struct reader *r, uint64_t *done, uint64_t *
     rows_progress(&r->rows, done, total);
 }
 
+static const char *chromium_file(const struct reader *r)
+{
+    return r->rows.path;
+}
+
 const struct observer observer_chromium = {
     .name = "chromium",
     .summary = "pages visited in Chromium, Chrome, Brave, Edge or Vivaldi",
@@ -153,4 +158,5 @@ const struct observer observer_chromium = {
     .cursor = chromium_cursor,
     .progress = chromium_progress,
     .close = chromium_close,
+    .file = chromium_file,
 };

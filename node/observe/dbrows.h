@@ -25,7 +25,7 @@ struct rows {
     struct foreign *db;
     const struct rows_plan *plan;
     int64_t first, last, mark, max;
-    char path[LIMIT_PATH_BYTES];
+    char path[LIMIT_PATH_BYTES]; /* the file that is read, for observer.file */
 };
 
 /* Finds the database: `path` itself, or the first of `names` (relative, NULL-terminated) inside the folder

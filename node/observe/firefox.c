@@ -201,6 +201,11 @@ static void firefox_progress(const struct reader *r, uint64_t *done, uint64_t *t
     rows_progress(&r->rows, done, total);
 }
 
+static const char *firefox_file(const struct reader *r)
+{
+    return r->rows.path;
+}
+
 const struct observer observer_firefox = {
     .name = "firefox",
     .summary = "pages visited in Firefox",
@@ -211,4 +216,5 @@ const struct observer observer_firefox = {
     .cursor = firefox_cursor,
     .progress = firefox_progress,
     .close = firefox_close,
+    .file = firefox_file,
 };

@@ -106,6 +106,7 @@ static void run(struct import *im, const struct observer *ob, const char *path, 
     uint64_t done, total;
     ob->progress(r, &done, &total);
     assert_true(total == 0 || im->rc < 0 || done <= total);
+    assert_true(!ob->file || tmp_exists(ob->file(r)));
     ob->close(r);
     assert_int_equal(im->text.err, 0);
 }
