@@ -118,7 +118,6 @@ const struct observer observer_bash = {
     .summary = "commands from bash's history, with or without times",
     .path_hint = "history file",
     .defaults = bash_defaults,
-    .reads_stdin = true,
     .open = bash_open,
     .next = shell_next,
     .cursor = shell_cursor,

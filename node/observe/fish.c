@@ -144,7 +144,6 @@ const struct observer observer_fish = {
     .summary = "commands from fish's history, with times and files",
     .path_hint = "fish_history file",
     .defaults = fish_defaults,
-    .reads_stdin = true,
     .open = fish_open,
     .next = shell_next,
     .cursor = shell_cursor,

@@ -10,8 +10,9 @@
  * row. Cancelled entries are skipped.
  *
  * Layers: ical_parse (lines, values), ical_rrule (repetition), ical_zone (zones), ical_event (an entry, its
- * series), and here files, index, rows. The cursor is a list of what files looked like (name, size, time);
- * after a week it is void, so that the year ahead moves on. */
+ * series), and here files, index, rows. The cursor is the latest change time (ctime) of
+ * the files: what has not changed since is not read again. After a week it is void, so that the year ahead
+ * moves on. */
 #include "base/cursor.h"
 #include "base/limits.h"
 #include "node/observe/ical_event.h"
@@ -31,9 +32,8 @@
 #define ENTRIES_MAX 262144u
 /* Calendars in one file. */
 #define CALENDARS_MAX 256u
-/* Files of one folder (a file an event is common), and how many of them a cursor lists. */
+/* Files of one folder: a file an event is common. */
 #define FILES_MAX 100000u
-#define CURSOR_FILES_MAX 16384u
 #define CURSOR_VERSION 1
 #define CURSOR_DAYS 7
 #define HORIZON_DAYS 365
@@ -47,16 +47,13 @@ struct reader {
     bool folder;
     char **names; /* sorted */
     size_t n_names, i_name;
-    uint64_t *known; /* of the cursor, sorted */
-    size_t n_known;
-    uint64_t *read; /* of files read to their end */
-    size_t n_read;
-    int64_t day; /* on which the oldest of them was read */
+    int64_t known_ns;  /* of the cursor: files changed before it need not be read; INT64_MIN without */
+    int64_t latest_ns; /* change time of the latest file, when they were listed */
+    int64_t day;       /* on which the oldest of what is known was read */
 
     /* The calendar being read. */
     bool open, worn;     /* worn: the budget's end has been reported */
     bool cut, cut_given; /* it has no proper end */
-    uint64_t stamp;
     uint8_t *text;
     struct ical_context context;
     struct ical_entry *entries;
@@ -265,11 +262,9 @@ static int file_path(const struct reader *r, char out[LIMIT_PATH_BYTES])
     return n < 0 || (size_t)n >= LIMIT_PATH_BYTES ? ERR_LIMIT : 0;
 }
 
-static uint64_t stamp_of(const char *name, const struct stat *st)
+static int64_t changed_ns(const struct stat *st)
 {
-    int64_t v[3] = {st->st_size, st->st_mtim.tv_sec, st->st_mtim.tv_nsec};
-    uint64_t h = hash64(bytes_str(name), HASH64_SEED);
-    return hash64(bytes_of(v, sizeof v), h);
+    return st->st_ctim.tv_sec * INT64_C(1000000000) + st->st_ctim.tv_nsec;
 }
 
 static int read_all(int fd, uint8_t *p, size_t n, size_t *got)
@@ -292,7 +287,6 @@ static int load(struct reader *r, const char *path, struct err *e)
 {
     int fd;
     uint64_t size;
-    struct stat st;
     size_t got = 0;
     int rc = regular_open(path, &fd, &size, e);
     if (rc)
@@ -305,8 +299,6 @@ static int load(struct reader *r, const char *path, struct err *e)
     rc = r->text ? read_all(fd, r->text, (size_t)size, &got) : ERR_NOMEM;
     if (rc)
         err_set(e, rc, "cannot read '%s'", path);
-    if (!rc && fstat(fd, &st) == 0)
-        r->stamp = stamp_of(r->names[r->i_name], &st);
     close(fd);
     r->context.text = bytes_of(r->text, got);
     return rc;
@@ -337,36 +329,13 @@ static int calendar_open(struct reader *r, struct err *e)
     return rc;
 }
 
-static bool is_known(const struct reader *r, uint64_t stamp)
-{
-    size_t lo = 0, hi = r->n_known;
-    while (lo < hi) {
-        size_t mid = lo + (hi - lo) / 2;
-        if (r->known[mid] == stamp)
-            return true;
-        if (r->known[mid] < stamp)
-            lo = mid + 1;
-        else
-            hi = mid;
-    }
-    return false;
-}
-
-/* True when the next file looks as the cursor knows it. */
-static bool file_unchanged(struct reader *r)
+/* True when the next file is as the last import saw it. */
+static bool file_unchanged(const struct reader *r)
 {
     char path[LIMIT_PATH_BYTES];
     struct stat st;
-    if (r->n_known == 0 || file_path(r, path) || stat(path, &st) != 0)
-        return false;
-    r->stamp = stamp_of(r->names[r->i_name], &st);
-    return is_known(r, r->stamp);
-}
-
-static void file_done(struct reader *r, uint64_t stamp)
-{
-    r->read[r->n_read++] = stamp;
-    r->i_name++;
+    return r->known_ns != INT64_MIN && !file_path(r, path) && stat(path, &st) == 0 &&
+           changed_ns(&st) < r->known_ns;
 }
 
 /* ---- rows ---- */
@@ -612,7 +581,7 @@ static int next_file(struct reader *r, struct bad_record *b, struct err *e)
 {
     struct err why = ERR_INIT;
     while (r->i_name < r->n_names && file_unchanged(r))
-        file_done(r, r->stamp);
+        r->i_name++;
     if (r->i_name == r->n_names)
         return ROW_DONE;
     int rc = calendar_open(r, &why);
@@ -637,11 +606,8 @@ static int ical_next(struct reader *r, struct observation *o, struct bad_record 
         int row = calendar_row(r, o, b, e);
         if (row != ROW_DONE)
             return row;
-        if (r->cut && r->env.growing)
-            r->i_name++; /* being written: not read to its end */
-        else
-            file_done(r, r->stamp);
         calendar_close(r);
+        r->i_name++;
     }
 }
 
@@ -650,12 +616,6 @@ static int ical_next(struct reader *r, struct observation *o, struct bad_record 
 static int name_cmp(const void *a, const void *b)
 {
     return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-static int stamp_cmp(const void *a, const void *b)
-{
-    const uint64_t *x = a, *y = b;
-    return (*x > *y) - (*x < *y);
 }
 
 static bool is_calendar_name(const char *name)
@@ -696,6 +656,18 @@ static int list_folder(struct reader *r, struct err *e)
     return rc;
 }
 
+/* Taken before anything is read, so that a file changed meanwhile is behind the mark. */
+static void find_latest(struct reader *r)
+{
+    char path[LIMIT_PATH_BYTES];
+    struct stat st;
+    r->latest_ns = INT64_MIN;
+    for (r->i_name = 0; r->i_name < r->n_names; r->i_name++)
+        if (!file_path(r, path) && stat(path, &st) == 0 && changed_ns(&st) > r->latest_ns)
+            r->latest_ns = changed_ns(&st);
+    r->i_name = 0;
+}
+
 static int list_files(struct reader *r, struct err *e)
 {
     struct stat st;
@@ -704,33 +676,24 @@ static int list_files(struct reader *r, struct err *e)
     r->folder = S_ISDIR(st.st_mode);
     int rc = r->folder ? list_folder(r, e)
                        : add_name(r, strrchr(r->path, '/') ? strrchr(r->path, '/') + 1 : r->path, e);
-    if (rc)
-        return rc;
-    r->read = calloc(r->n_names + 1, sizeof *r->read);
-    return r->read ? 0 : err_set(e, ERR_NOMEM, "out of memory");
+    if (!rc)
+        find_latest(r);
+    return rc;
 }
 
 /* Takes what the cursor knows, when it is one of ours and not older than a week. */
-static int cursor_take(struct reader *r, struct bytes cursor, struct err *e)
+static void cursor_take(struct reader *r, struct bytes cursor)
 {
     struct rd in;
     rd_init(&in, cursor);
     uint8_t version = rd_u8(&in);
-    int64_t age = r->env.now_ms / MS_DAY - (int64_t)rd_varint(&in);
-    uint64_t n = rd_varint(&in);
-    if (in.err || version != CURSOR_VERSION || age < 0 || age >= CURSOR_DAYS || n > CURSOR_FILES_MAX)
-        return 0;
-    r->known = calloc((size_t)n + 1, sizeof *r->known);
-    if (!r->known)
-        return err_set(e, ERR_NOMEM, "out of memory");
-    for (uint64_t i = 0; i < n; i++)
-        r->known[i] = rd_u64(&in);
-    if (rd_end(&in))
-        return 0;
-    r->n_known = (size_t)n;
-    r->day = r->env.now_ms / MS_DAY - age;
-    qsort(r->known, r->n_known, sizeof *r->known, stamp_cmp);
-    return 0;
+    int64_t day = rd_svarint(&in), known_ns = rd_svarint(&in);
+    r->day = r->env.now_ms / MS_DAY;
+    r->known_ns = INT64_MIN;
+    if (rd_end(&in) || version != CURSOR_VERSION || day > r->day || day <= r->day - CURSOR_DAYS)
+        return;
+    r->day = day;
+    r->known_ns = known_ns;
 }
 
 static void ical_close(struct reader *r)
@@ -745,8 +708,6 @@ static void ical_close(struct reader *r)
     for (size_t i = 0; i < r->n_names; i++)
         free(r->names[i]);
     free(r->names);
-    free(r->known);
-    free(r->read);
     free(r->entries);
     free(r->path);
     free(r);
@@ -758,7 +719,6 @@ static struct reader *reader_new(const char *path, const struct observer_env *en
     if (!r)
         return NULL;
     r->env = *env;
-    r->day = env->now_ms / MS_DAY;
     r->path = strdup(path);
     ical_event_init(&r->event);
     struct buf *made[] = {&r->app, &r->body, &r->id, &r->data};
@@ -777,8 +737,7 @@ static int ical_open(struct reader **out, const char *path, int fd, struct bytes
         return err_set(e, ERR_NOMEM, "out of memory");
     }
     int rc = list_files(r, e);
-    if (!rc)
-        rc = cursor_take(r, cursor, e);
+    cursor_take(r, cursor);
     if (!rc && !r->folder && !file_unchanged(r)) /* one file: say now when it is none */
         rc = calendar_open(r, e);
     if (rc) {
@@ -789,15 +748,18 @@ static int ical_open(struct reader **out, const char *path, int fd, struct bytes
     return 0;
 }
 
+/* Until every file has been read, what was known before. Within a second of the latest change another one may
+ * get the same time, so files changed just then are read again. */
 static int ical_cursor(struct reader *r, struct buf *out)
 {
-    if (r->n_read > CURSOR_FILES_MAX)
-        return 0; /* reading that many again is cheaper than carrying them */
+    int64_t ns = r->i_name == r->n_names ? r->latest_ns : r->known_ns;
+    if (ns == INT64_MIN)
+        return 0;
+    if (ns == r->latest_ns && ns / 1000000 + MS_SECOND < r->env.now_ms)
+        ns++;
     wr_u8(out, CURSOR_VERSION);
-    wr_varint(out, (uint64_t)r->day);
-    wr_varint(out, r->n_read);
-    for (size_t i = 0; i < r->n_read; i++)
-        wr_u64(out, r->read[i]);
+    wr_svarint(out, r->day);
+    wr_svarint(out, ns);
     return out->err;
 }
 

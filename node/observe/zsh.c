@@ -159,7 +159,6 @@ const struct observer observer_zsh = {
     .summary = "commands from zsh's history, plain or extended",
     .path_hint = "history file",
     .defaults = zsh_defaults,
-    .reads_stdin = true,
     .open = zsh_open,
     .next = shell_next,
     .cursor = shell_cursor,
