@@ -25,6 +25,7 @@ struct reader {
     struct lines lines;
     struct line_mark mark;
     char project[NAME_MAX + 1];
+    char log[PATH_MAX]; /* the reflog */
 };
 
 /* out = dir/name; false when it does not fit. */
@@ -109,19 +110,19 @@ static void name_project(struct reader *r, const char *git_dir, const char *path
 }
 
 /* `path` is a file that is no `.git` pointer: a reflog itself, <git folder>/logs/HEAD. */
-static int locate_reflog(struct reader *r, const char *path, char log[PATH_MAX], struct err *e)
+static int locate_reflog(struct reader *r, const char *path, struct err *e)
 {
     char git_dir[PATH_MAX];
     if (!realpath(path, git_dir))
         return err_errno(e, errno, "cannot open '%s'", path);
-    snprintf(log, PATH_MAX, "%s", path);
+    snprintf(r->log, sizeof r->log, "%s", path);
     const char *dir = dirname(dirname(git_dir));
     name_project(r, dir, dir);
     return 0;
 }
 
 /* Finds the reflog and names the project. */
-static int locate(struct reader *r, const char *path, char log[PATH_MAX], struct err *e)
+static int locate(struct reader *r, const char *path, struct err *e)
 {
     char git_dir[PATH_MAX];
     if (strlen(path) >= PATH_MAX / 2)
@@ -129,12 +130,12 @@ static int locate(struct reader *r, const char *path, char log[PATH_MAX], struct
     if (!find_git_dir(path, git_dir)) {
         if (is_folder(path))
             return err_set(e, ERR_FORMAT, "'%s' is not a git repository", path);
-        return locate_reflog(r, path, log, e);
+        return locate_reflog(r, path, e);
     }
     name_project(r, git_dir, path);
-    if (!join(log, git_dir, "logs/HEAD"))
+    if (!join(r->log, git_dir, "logs/HEAD"))
         return err_set(e, ERR_LIMIT, "path of the reflog is too long");
-    if (access(log, F_OK) == 0)
+    if (access(r->log, F_OK) == 0)
         return 0;
     int rc = err_set(e, ERR_NOTFOUND, "repository '%s' has no reflog (logs/HEAD)", path);
     err_hint(e, "a new repository has none before its first commit; a bare one needs core.logAllRefUpdates");
@@ -144,14 +145,13 @@ static int locate(struct reader *r, const char *path, char log[PATH_MAX], struct
 static int git_open(struct reader **out, const char *path, int fd, struct bytes cursor,
                     const struct observer_env *env, struct err *e)
 {
-    char log[PATH_MAX];
     (void)fd;
     struct reader *r = calloc(1, sizeof *r);
     if (!r)
         return err_set(e, ERR_NOMEM, "out of memory");
-    int rc = locate(r, path, log, e);
+    int rc = locate(r, path, e);
     if (!rc)
-        rc = lines_open(&r->lines, log, -1, env->growing, e);
+        rc = lines_open(&r->lines, r->log, -1, env->growing, e);
     if (!rc && lines_cursor_fits(&r->lines, cursor, &r->mark))
         rc = lines_seek(&r->lines, &r->mark, e);
     else
@@ -269,6 +269,11 @@ static int git_cursor(struct reader *r, struct buf *out)
     return lines_cursor_put(&r->lines, &r->mark, out);
 }
 
+static const char *git_file(const struct reader *r)
+{
+    return r->log;
+}
+
 static void git_progress(const struct reader *r, uint64_t *done, uint64_t *total)
 {
     lines_progress(&r->lines, done, total);
@@ -291,4 +296,5 @@ const struct observer observer_git = {
     .cursor = git_cursor,
     .progress = git_progress,
     .close = git_close,
+    .file = git_file,
 };

@@ -460,7 +460,8 @@ static void resolve(struct zones *z, struct ical_zone *zone)
         zone_release(zone);
         memcpy(zone->id, id, sizeof id);
     }
-    load_system(zone, z->env->zone_dir);
+    if (z->env->zone_dir)
+        load_system(zone, z->env->zone_dir);
 }
 
 static bool is_known(const struct ical_zone *z)

@@ -80,6 +80,8 @@ static void run(struct import *im, const struct observer *ob, const char *path, 
                 const struct tmp_dir *tmp)
 {
     struct observer_env env = {.tmp_dir = tmp->path, .now_ms = NOW_MS, .zone_offset = zone_utc};
+    env.growing = im->growing;
+    env.zone_dir = im->zone_dir;
     struct reader *r = NULL;
     im->observations = im->bad = im->skipped = 0;
     im->err = ERR_INIT;

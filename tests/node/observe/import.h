@@ -17,6 +17,8 @@ struct import {
     struct err err;
     struct buf text;
     struct buf cursor; /* goes into the next run */
+    bool growing;      /* as a watch reads */
+    const char *zone_dir;
 };
 
 void import_init(struct import *im);
