@@ -99,6 +99,8 @@ bool token_number_at(struct scan *s, size_t at, struct hit *h);
 bool token_mark_at(struct scan *s, size_t at, struct hit *h);
 /* Names that stand for secrets, followed by a value. */
 bool password_name_at(struct scan *s, size_t at, struct hit *h);
+/* The same for a name and a value that stand apart, as in JSON. */
+bool password_named(struct bytes name, struct bytes value);
 /* "://user:password@" seen from the colon; "?sig=" seen from the '?' or '&'. */
 bool password_url_at(struct scan *s, size_t at, struct hit *h);
 bool password_query_at(struct scan *s, size_t at, struct hit *h);

@@ -385,6 +385,24 @@ bool password_name_at(struct scan *s, size_t at, struct hit *h)
     return joined_value(s, &n, &j, h) || reversed_value(s, &n, h);
 }
 
+bool password_named(struct bytes name, struct bytes value)
+{
+    struct scan s, in_value;
+    struct name n;
+    if (name.n == 0 || value.n == 0 || name.n > 2 * NAME_SIDE_MAX)
+        return false;
+    scan_init(&s, name, REDACT_DEFAULT, REDACT_TEXT);
+    scan_init(&in_value, value, REDACT_DEFAULT, REDACT_TEXT);
+    const struct joint joint = {.colon = true};
+    const struct value v = {.from = 0, .to = value.n, .quote = '"', .stops = ""};
+    for (size_t at = 0; at < name.n; at++) {
+        bool named = may_begin_word(name.p[at]) && name_read(&s, at, &n) && n.kind <= NAME_KEY;
+        if (named && quoted_counts(&in_value, &n, &joint, &v) && !value_is_placeholder(&in_value, &v))
+            return true;
+    }
+    return false;
+}
+
 #define USERINFO_BYTES_MAX 512u
 
 static bool ends_userinfo(const struct scan *s, size_t at)
