@@ -13,7 +13,7 @@ struct search_hit {
     uint32_t matched; /* distinct query terms that it has */
 };
 
-/* Best first, ties by newer row; at most max hits (and never more than about 2000, what ranking looks at) among propositions whose flags have none of flags_off; *n gets
+/* Best first, ties by newer row; at most max hits (and never more than 1200, what ranking looks at) among propositions whose flags have none of flags_off; *n gets
  * how many. Quoted "phrases" in the query are looked up as phrases. When nothing matches, the last word is tried as the beginning of one. */
 int search_props(struct store *s, struct bytes query, uint32_t flags_off, struct search_hit *hits, size_t max, size_t *n, struct err *e) MUST_CHECK;
 /* The same with a weight for each white-space separated word of the text, for context terms that count less; words beyond n_weights weigh 1, those of weight 0 are

@@ -30,7 +30,7 @@
 #define PAIR_ROWS 256u
 /* … among that many of the newest rows: bounds the time when two common terms never meet. */
 #define PAIR_WINDOW 200000
-#define CANDIDATES_MAX 2000u
+#define CANDIDATES_MAX 1200u
 /* Read of one candidate: of each of its texts, and words in all. */
 #define TEXT_BYTES_MAX 8192u
 #define WORDS_MAX 2048u
@@ -441,23 +441,48 @@ static void hits_fill(struct job *j, struct search_hits *out)
     }
 }
 
+static int rank_steps(struct job *j, struct search_hits *out, struct err *e)
+{
+    int rc = db_query_int(j->s, j->x->top_sql, &j->top, e);
+    if (rc != 0 || j->top <= 0)
+        return rc;
+    rc = terms_read(j, e);
+    if (rc == 0)
+        rc = pairs_read(j, e);
+    if (rc != 0)
+        return rc;
+    candidates_choose(j->r);
+    rc = candidates_read(j, e);
+    if (rc == 0)
+        hits_fill(j, out);
+    return rc;
+}
+
+static int run_plain(struct store *s, const char *sql, struct err *e)
+{
+    struct stmt *q = NULL;
+    int rc = db_prepare(s, sql, &q, e);
+    return rc == 0 ? db_run(q, e) : rc;
+}
+
+/* In one read transaction: one view of the index and the texts, and one lock instead of one for each of
+ * thousands of reads. */
 int rank_run(struct store *s, const struct search_index *x, uint32_t flags_off, struct search_hits *out,
              struct err *e)
 {
     struct job j = {s, x, &search_of(s)->query, search_of(s)->rank, flags_off, 0};
     out->n = 0;
     j.r->n_rows = j.r->n_lists = 0;
-    int rc = db_query_int(s, x->top_sql, &j.top, e);
-    if (rc != 0 || j.q->n == 0 || j.top <= 0)
-        return rc;
-    rc = terms_read(&j, e);
-    if (rc == 0)
-        rc = pairs_read(&j, e);
+    if (j.q->n == 0)
+        return 0;
+    bool own = sqlite3_get_autocommit(s->db) != 0;
+    int rc = own ? run_plain(s, "BEGIN", e) : 0;
     if (rc != 0)
         return rc;
-    candidates_choose(j.r);
-    rc = candidates_read(&j, e);
-    if (rc == 0)
-        hits_fill(&j, out);
+    rc = rank_steps(&j, out, e);
+    if (own) {
+        int end = run_plain(s, "COMMIT", rc == 0 ? e : NULL);
+        rc = rc != 0 ? rc : end;
+    }
     return rc;
 }

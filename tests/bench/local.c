@@ -1,5 +1,6 @@
-/* Speed of taking up observations: 100 000 of real shape (shell, windows, pages, commits), each with its full-text entry and four traces, in
- * transactions of 2000, as an import does. Then the same again (all known), then erasing a source.
+/* Speed of taking up observations: 100 000 of real shape (shell, windows, pages, commits), each with its
+ * full-text entry and four traces, in transactions of 2000, as an import does. Then the same again (all
+ * known), then erasing a source.
  *
  *   bench_local [observations] [database]     prints one line a step
  */
@@ -60,8 +61,8 @@ static void make(struct workload *w, struct made *m, size_t i)
         char word[2][32];
         workload_word(200 + workload_below(w, 50), word[0]);
         workload_word(workload_rank(w, 300), word[1]);
-        m->o.url = bytes_of(m->url, (size_t)snprintf(m->url, sizeof m->url, "https://www.%s.org/%s/%u?q=%s", word[0],
-                                                     word[1], workload_below(w, 5000), word[1]));
+        m->o.url = bytes_of(m->url, (size_t)snprintf(m->url, sizeof m->url, "https://www.%s.org/%s/%u?q=%s",
+                                                     word[0], word[1], workload_below(w, 5000), word[1]));
     }
     if (kind == 3)
         m->o.text = bytes_of(m->text, workload_sentence(w, 4, 12, m->text));
@@ -105,7 +106,8 @@ static void import(struct store *s, struct workload *w, size_t n, const char *wh
     double us = workload_us() - start - generating;
     long now, high;
     workload_rss(&now, &high);
-    printf("%-10s %zu observations, %llu new: %.2f s, %.1f us each, %.0f a second; resident %ld KiB, highest %ld KiB\n",
+    printf("%-10s %zu observations, %llu new: %.2f s, %.1f us each, %.0f a second; resident %ld KiB, highest "
+           "%ld KiB\n",
            what, n, (unsigned long long)fresh, us / 1e6, us / (double)n, (double)n / us * 1e6, now, high);
 }
 
@@ -129,7 +131,8 @@ int main(int argc, char **argv)
     uint64_t gone = 0;
     if (local_source_erase(s, BYTES_LIT("bash"), TIME_NONE, TIME_NONE, &gone, &e) != 0)
         die("erasing", &e);
-    printf("%-10s %llu observations: %.2f s\n", "erase", (unsigned long long)gone, (workload_us() - start) / 1e6);
+    printf("%-10s %llu observations: %.2f s\n", "erase", (unsigned long long)gone,
+           (workload_us() - start) / 1e6);
     start = workload_us();
     if (store_scrub(s, &e) != 0)
         die("scrubbing", &e);

@@ -1,5 +1,6 @@
-/* Seeded words in natural proportions for the benchmarks: function words of English as the commonest ranks, made-up content words behind them, drawn by
- * Zipf's law (the n-th commonest word 1/n as often as the first). The same seed gives the same text everywhere. */
+/* Seeded words in natural proportions for the benchmarks: function words of English as the commonest ranks,
+ * made-up content words behind them, drawn by Zipf's law (the n-th commonest word 1/n as often as the first).
+ * The same seed gives the same text everywhere. */
 #ifndef TESTS_BENCH_WORKLOAD_H
 #define TESTS_BENCH_WORKLOAD_H
 
