@@ -15,8 +15,8 @@
 struct foreign;
 
 /* Copies and opens `path`; `tmp_dir` (private, 0700) gets the copy. ERR_FORMAT when the file is not a SQLite
- * database, ERR_CORRUPT when it is damaged, ERR_LIMIT above 8 GB, ERR_INUSE when it keeps changing while it is
- * copied, ERR_NOTFOUND, ERR_PERM, ERR_IO, ERR_FULL. A file that was cut short opens, and gives ERR_CORRUPT
+ * database, ERR_CORRUPT when it is damaged, ERR_LIMIT above 8 GB, ERR_INUSE when it keeps changing while it
+ * is copied, ERR_NOTFOUND, ERR_PERM, ERR_IO, ERR_FULL. A file that was cut short opens, and gives ERR_CORRUPT
  * behind the last row in front of the cut. */
 int foreign_open(struct foreign **out, const char *path, const char *tmp_dir, struct err *e) MUST_CHECK;
 void foreign_close(struct foreign *f); /* NULL fine */

@@ -1,0 +1,11 @@
+/* Runs an observer over an input, twice: from the beginning, and from the cursor it returned. */
+#ifndef TESTS_FUZZ_OBSERVED_H
+#define TESTS_FUZZ_OBSERVED_H
+
+#include "node/observe/observe.h"
+
+/* The input becomes a file in memory. Checks what every row must keep to (node/observe/observe.h), and that
+ * the second run, when the first came to its end, gives no more rows than the first. */
+void observed_run(const struct observer *ob, struct bytes input);
+
+#endif
