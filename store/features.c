@@ -86,7 +86,7 @@ struct map_slot *local_cached(struct store *s, unsigned kind, struct bytes name)
     return map_add(c->names, bytes_of(key, name.n + 2), NULL);
 }
 
-static int feature_find(struct store *s, uint8_t kind, struct bytes key, int64_t *feature, struct err *e)
+int local_feature_find(struct store *s, uint8_t kind, struct bytes key, int64_t *feature, struct err *e)
 {
     struct stmt *q = NULL;
     int rc = db_prepare(s, "SELECT feature FROM feature WHERE kind=?1 AND key=?2", &q, e);
@@ -132,7 +132,7 @@ int local_feature(struct store *s, uint8_t kind, struct bytes key, int64_t *feat
     if (*feature != 0)
         return 0;
     bool own = false;
-    int rc = feature_find(s, kind, key, feature, e);
+    int rc = local_feature_find(s, kind, key, feature, e);
     if (rc == 0 && *feature == 0) {
         rc = db_write_begin(s, &own, e);
         if (rc != 0)

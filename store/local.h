@@ -42,6 +42,7 @@ int local_source_erase(struct store *s, struct bytes source, int64_t from_ms, in
 
 /* Features and traces. day = days since 1970 in the user's local time, minute = minute of that day. */
 int local_feature(struct store *s, uint8_t kind, struct bytes key, int64_t *feature, struct err *e) MUST_CHECK; /* finds or makes */
+int local_feature_find(struct store *s, uint8_t kind, struct bytes key, int64_t *feature, struct err *e) MUST_CHECK; /* 0 when absent */
 int local_trace_add(struct store *s, int64_t feature, int64_t observation, int32_t day, uint16_t minute, struct err *e) MUST_CHECK;
 struct feature {
     int64_t feature;
