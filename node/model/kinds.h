@@ -2,7 +2,9 @@
  *
  *   probability = (prior·strength + support) / (strength + support + against)        a Beta prior, mean `prior`, weight `strength` occasions
  *   a user's verdict overrides: confirmed or edited at least 0.97; rejected 0
+ *   `prior` is REG_PRIOR when one was written (what a teller stated), else the kind's
  *   recency     = 2^(−(now − anchor) / half_life[decay])     anchor = last support, else creation, or the user's last word
+ *                 an event still ahead is the weaker the further away it is: 2^(−(start − now) / 30 days)
  *   strength shown = probability × recency; `show` lists it while ≥ SHOW_MIN or pinned
  */
 #ifndef NODE_MODEL_KINDS_H

@@ -1,0 +1,63 @@
+/* "Currently works on redis": short-lived. Days of the last weeks on which the project (or document) was
+ * touched support; nothing contradicts, the claim fades by itself within days of the last touch. Work on
+ * other things only decides whether the claim is made at all. */
+#include "node/infer/heuristics.h"
+
+#include <string.h>
+
+#define FOCUS_DAYS 28        /* looked at */
+#define FOCUS_RECENT_DAYS 14 /* a focus was touched in these */
+#define FOCUS_DAYS_MIN 2
+/* At least this share of the days on which the same source saw anything at all. */
+#define FOCUS_SHARE_MIN 0.2
+
+static size_t uses_from(const struct subject *s, int32_t day)
+{
+    size_t i = 0;
+    while (i < s->n && s->v[i].day < day)
+        i++;
+    return i;
+}
+
+static unsigned source_days(const struct frame *f, uint16_t source)
+{
+    return frame_active_days(f->sources[source].active, WINDOW_DAYS - FOCUS_DAYS, WINDOW_DAYS - 1);
+}
+
+static int focus(struct heuristics *h, const struct subject *s, struct bytes shown, struct err *e)
+{
+    const struct frame *f = heur_frame(h);
+    size_t from = uses_from(s, f->newest - FOCUS_DAYS + 1);
+    if (from == s->n || s->v[s->n - 1].day <= f->newest - FOCUS_RECENT_DAYS)
+        return 0;
+    evidence_begin(h);
+    evidence_uses(h, s->v + from, s->n - from);
+    unsigned days = (unsigned)evidence_support(h), all = source_days(f, s->v[s->n - 1].source);
+    if (days < FOCUS_DAYS_MIN || days < FOCUS_SHARE_MIN * all)
+        return 0;
+    struct buf *key = heur_key(h), *text = heur_text(h), *why = heur_reasoning(h);
+    struct wording w = WORDING(KIND_FOCUS);
+    (void)buf_put(key, s->kind);
+    (void)buf_bytes(key, s->name);
+    (void)buf_str(text, "Currently works on ");
+    (void)buf_bytes(text, shown);
+    (void)buf_str(why, "Touched it on ");
+    count_put(why, days);
+    (void)buf_str(why, " of the last 28 days");
+    w.key = buf_view(key);
+    w.text = buf_view(text);
+    w.reasoning = buf_view(why);
+    return heur_claim(h, &w, e);
+}
+
+int heur_project(struct heuristics *h, const struct subject *s, struct err *e)
+{
+    return focus(h, s, s->name, e);
+}
+
+int heur_document(struct heuristics *h, const struct subject *s, struct err *e)
+{
+    const uint8_t *slash = s->name.n > 0 ? memrchr(s->name.p, '/', s->name.n) : NULL;
+    return focus(
+        h, s, slash == NULL ? s->name : bytes_slice(s->name, (size_t)(slash + 1 - s->name.p), s->name.n), e);
+}
