@@ -221,7 +221,10 @@ static int erase_entity(struct store *s, int64_t row, const struct op *forget, s
     if (rc == 0) {
         rc = run_row(s, "DELETE FROM event WHERE entity = ?1", row, e);
     }
-    return rc != 0 ? rc : erase_held(s, forget, e);
+    if (rc == 0) {
+        rc = erase_held(s, forget, e);
+    }
+    return rc != 0 ? rc : scrub_mark(s, true, e);
 }
 
 /* ---- one op */

@@ -14,7 +14,10 @@
 #include "base/cursor.h"
 #include "base/limits.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
 static int block_keys(struct store *s, const struct id *id, const uint8_t (*keys)[16], size_t n,
                       struct err *e)
@@ -147,18 +150,103 @@ int store_blocked(struct store *s, const uint8_t key[16], struct bytes source, i
     return rc < 0 ? rc : 0;
 }
 
-/* ---- the bytes on the disk */
+/* ---- the bytes on the disk
+ *
+ * secure_delete overwrites what is deleted where it stood, but a page that was split keeps copies of the
+ * cells that moved away, and nothing finds those later. So scrubbing writes the live rows into a fresh file
+ * beside the database (VACUUM INTO) and copies its pages back in one transaction (the backup interface).
+ * Plain VACUUM would do the same through a temporary file outside the folder.
+ */
+
+int scrub_path(const struct store *s, struct buf *out, struct err *e)
+{
+    buf_init(out, LIMIT_PATH_BYTES + 16);
+    int rc = buf_printf(out, "%s-scrub", sqlite3_db_filename(s->db, "main"));
+    return rc == 0 && buf_cstr(out)[0] != '\0' ? 0
+                                               : err_set(e, ERR_LIMIT, "the path of the store is too long");
+}
+
+static int write_copy(struct store *s, const char *path, struct err *e)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0) {
+        return err_errno(e, errno, "cannot write '%s'", path);
+    }
+    close(fd);
+    struct stmt *q = NULL;
+    int rc = db_prepare(s, "VACUUM INTO ?1", &q, e);
+    if (rc != 0) {
+        return rc;
+    }
+    db_bind_text(q, 1, bytes_str(path));
+    return db_run(q, e);
+}
+
+static int copy_back(struct store *s, const char *path, struct err *e)
+{
+    sqlite3 *from = NULL;
+    int rc = sqlite3_open_v2(path, &from, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, s->vfs);
+    sqlite3_backup *b = rc == SQLITE_OK ? sqlite3_backup_init(s->db, "main", from, "main") : NULL;
+    if (b != NULL) {
+        rc = sqlite3_backup_step(b, -1);
+        int end = sqlite3_backup_finish(b);
+        rc = rc == SQLITE_DONE ? end : rc;
+    } else if (rc == SQLITE_OK) {
+        rc = sqlite3_errcode(s->db);
+    }
+    (void)sqlite3_close(from); /* a copy that was only read */
+    return rc == SQLITE_OK ? 0 : db_fail(s, rc, e, "rewriting the store");
+}
+
+static int rewrite(struct store *s, struct err *e)
+{
+    struct buf path;
+    int rc = scrub_path(s, &path, e);
+    if (rc == 0) {
+        rc = write_copy(s, buf_cstr(&path), e);
+    }
+    if (rc == 0) {
+        rc = copy_back(s, buf_cstr(&path), e);
+    }
+    (void)unlink(buf_cstr(&path)); /* what is left of it goes at the next opening */
+    buf_release(&path);
+    return rc;
+}
 
 static int checkpoint(struct store *s, struct err *e)
 {
-    int log, done;
-    int rc = sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, &log, &done);
+    int rc = sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
     return rc == SQLITE_OK ? 0 : db_fail(s, rc, e, "emptying the write-ahead log");
+}
+
+int store_scrub_due(struct store *s, bool *due, struct err *e)
+{
+    struct buf v;
+    buf_init(&v, 16);
+    int rc = meta_get(s, "scrub", &v, due, e);
+    *due = rc == 0 && *due && v.n == 1 && v.p[0] == 1;
+    buf_release(&v);
+    return rc;
+}
+
+int scrub_mark(struct store *s, bool due, struct err *e)
+{
+    uint8_t flag = due;
+    return meta_set(s, "scrub", bytes_of(&flag, 1), e);
 }
 
 int store_scrub(struct store *s, struct err *e)
 {
     CHECK(!s->in_txn);
     int rc = search_scrub(s, e);
-    return rc != 0 ? rc : checkpoint(s, e);
+    if (rc == 0) {
+        rc = rewrite(s, e);
+    }
+    if (rc == 0) {
+        rc = scrub_mark(s, false, e);
+    }
+    if (rc == 0) {
+        rc = checkpoint(s, e);
+    }
+    return rc != 0 ? err_wrap(e, rc, "clearing what was erased from the disk") : 0;
 }

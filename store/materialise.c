@@ -146,14 +146,20 @@ static void bind_time(struct stmt *q, int i, int64_t ms)
     }
 }
 
-static int prop_write(struct store *s, const struct prop *p, struct err *e)
+/* Two statements, because REPLACE needs a statement journal, and opening one makes FTS5 write out its pending
+ * words: that alone doubled the time of a bulk. */
+static int prop_write(struct store *s, const struct prop *p, bool fresh, struct err *e)
 {
+    static const char insert[] =
+        "INSERT INTO prop(" PROP_COLUMNS ", reasoning) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7,"
+        " ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)";
+    static const char update[] =
+        "UPDATE prop SET flags = ?2, kind = ?3, decay = ?4, sensitivity = ?5, prior = ?6,"
+        " devices = ?7, support = ?8, against = ?9, first_ms = ?10, last_ms = ?11,"
+        " created_ms = ?12, changed_ms = ?13, id = ?14, scope = ?15, origin = ?16,"
+        " text = ?17, reasoning = ?18 WHERE row = ?1";
     struct stmt *q = NULL;
-    int rc = db_prepare(s,
-                        "INSERT OR REPLACE INTO prop(" PROP_COLUMNS
-                        ", reasoning) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7,"
-                        " ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)",
-                        &q, e);
+    int rc = db_prepare(s, fresh ? insert : update, &q, e);
     if (rc != 0) {
         return rc;
     }
@@ -251,7 +257,7 @@ int prop_put(struct store *s, const struct prop *p, bool fresh, struct err *e)
     if (had < 0) {
         return had;
     }
-    int rc = prop_write(s, p, e);
+    int rc = prop_write(s, p, had == 0, e);
     return rc != 0 ? rc : reindex(s, p->row, had > 0, p->text, e);
 }
 

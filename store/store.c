@@ -116,6 +116,18 @@ static int configure(struct store *s, struct err *e)
                    e);
 }
 
+/* A copy that a crash during store_scrub() left behind. */
+static int drop_leftover(struct store *s, struct err *e)
+{
+    struct buf path;
+    int rc = scrub_path(s, &path, e);
+    if (rc == 0 && unlink(buf_cstr(&path)) != 0 && errno != ENOENT) {
+        rc = err_errno(e, errno, "cannot remove '%s'", buf_cstr(&path));
+    }
+    buf_release(&path);
+    return rc;
+}
+
 static int open_database(struct store *s, const struct store_config *cfg, struct err *e)
 {
     int flags = (cfg->read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE) | SQLITE_OPEN_NOMUTEX;
@@ -133,6 +145,9 @@ static int open_database(struct store *s, const struct store_config *cfg, struct
     if (rc == 0 && !cfg->read_only) {
         rc = db_exec(s, "PRAGMA journal_mode=WAL", e);
     }
+    if (rc == 0 && !cfg->read_only) {
+        rc = drop_leftover(s, e);
+    }
     return rc;
 }
 
@@ -140,6 +155,7 @@ static int store_init(struct store *s, const struct store_config *cfg)
 {
     s->clock = cfg->clock;
     s->rng = cfg->rng;
+    s->vfs = cfg->vfs;
     s->read_only = cfg->read_only;
     buf_init(&s->op_buf, LIMIT_OP_BYTES);
     buf_init(&s->state_buf, LIMIT_ENTITY_BYTES);
@@ -253,7 +269,10 @@ void store_rollback(struct store *s)
 int store_bulk(struct store *s, bool on, struct err *e)
 {
     CHECK(!s->in_txn);
-    return db_exec(s, on ? "PRAGMA synchronous=NORMAL" : "PRAGMA synchronous=FULL", e);
+    return db_exec(s,
+                   on ? "PRAGMA synchronous=NORMAL; PRAGMA wal_autocheckpoint=8000"
+                      : "PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=1000",
+                   e);
 }
 
 /* ---- lease */

@@ -17,7 +17,7 @@ struct store;
 
 struct store_config {
     const char *path;          /* the database file; made 0600 when absent */
-    const char *vfs;           /* SQLite VFS name, NULL = default: the tests' way in for file faults */
+    const char *vfs;           /* SQLite VFS name, NULL = default: the tests' way in for file faults; borrowed while open */
     const struct clock *clock; /* borrowed while open */
     const struct rng *rng;     /* borrowed while open */
     bool read_only;
@@ -127,6 +127,10 @@ int store_block_source(struct store *s, struct bytes source, int64_t from_ms, in
 int store_blocked(struct store *s, const uint8_t key[16], struct bytes source, int64_t time_ms, bool *out, struct err *e) MUST_CHECK;
 /* Makes erased content unreadable in every file: merges full-text segments, empties the WAL, clears free pages. Outside a transaction. */
 int store_scrub(struct store *s, struct err *e) MUST_CHECK;
+
+/* Whether something was erased since the last store_scrub(), by the user here or by a forget that another device sent, and the program ended or
+ * failed before it: then it is to be done soon. */
+int store_scrub_due(struct store *s, bool *due, struct err *e) MUST_CHECK;
 
 /* Replicated settings: name → value (UTF-8). */
 void settings_id(struct bytes name, struct id *out);

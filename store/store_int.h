@@ -63,6 +63,7 @@ struct store {
     sqlite3 *db;
     const struct clock *clock;
     const struct rng *rng;
+    const char *vfs; /* borrowed: the name in the config is a literal or outlives the store */
     bool read_only;
     struct stmt *stmts[STMT_BUCKETS];
 
@@ -89,7 +90,7 @@ struct store {
     bool digest_known;
     struct hash digest, digest_of; /* the digest, and the heads of logs that it belongs to */
 
-    void *search; /* search.c's own state (tokenizer, scratch); freed by search_unregister */
+    void *search;              /* search.c's own state (tokenizer, scratch); freed by search_unregister */
     struct local_cache *local; /* features.c's: traces of this transaction not yet written */
 };
 
@@ -223,6 +224,11 @@ int graph_same_as(struct store *s, const struct id *id, struct buf *ids, struct 
     " changed_ms, id, scope, origin, text"
 /* Reads PROP_COLUMNS and, when they follow, reasoning. Views until the next step. */
 int prop_read(struct stmt *q, bool reasoning, struct prop *out, struct err *e) MUST_CHECK;
+
+/* ---- forget.c */
+/* The name of the copy that scrubbing writes; one left by a crash goes at opening. */
+int scrub_path(const struct store *s, struct buf *out, struct err *e) MUST_CHECK;
+int scrub_mark(struct store *s, bool due, struct err *e) MUST_CHECK;
 
 /* ---- hooks that local.c and search.c provide; both schemas are NULL-terminated lists of DDL run by
  * migration 1 */
