@@ -283,6 +283,8 @@ int json_redact(struct bytes in, unsigned classes, struct buf *out, struct redac
 {
     struct walk w = {.in = in, .classes = classes, .out = out, .counts = counts};
     size_t max = in.n * 8 + 64;
+    if (in.n == 0)
+        return ERR_FORMAT;
     buf_init(&w.raw, max);
     buf_init(&w.clean, max);
     buf_init(&w.key, max);

@@ -174,8 +174,12 @@ static bool detect(struct scan *s, size_t at, struct hit *h)
 static void prefer_token(struct scan *s, struct hit *h)
 {
     struct hit token;
-    if (h->cls == REDACT_PASSWORD && (s->classes & REDACT_BIT(REDACT_TOKEN)) != 0 &&
-        (token_at(s, h->from, &token) || token_number_at(s, h->from, &token)) && token.to >= h->to)
+    size_t mark = h->from + 5; /* Azure's '~' */
+    if (h->cls != REDACT_PASSWORD || (s->classes & REDACT_BIT(REDACT_TOKEN)) == 0)
+        return;
+    if ((token_at(s, h->from, &token) || token_number_at(s, h->from, &token) ||
+         (ch_at(s, mark) == '~' && token_mark_at(s, mark, &token))) &&
+        token.from == h->from && token.to >= h->to)
         *h = token;
 }
 

@@ -250,7 +250,8 @@ static bool row_matches(struct scan *s, size_t at, const struct redact_command *
     if (apart ? c->kind == FLAG_GLUED : c->kind == FLAG_NEXT || (c->flag[1] == '-'))
         return false;
     end += scan_run(s, end, CH_BLANK | CH_EQUAL, 8);
-    if (!read_flag_value(s, end, c->kind, &v) || value_is_reference(s, &v) || is_bare_stand_in(s, &v))
+    if (!read_flag_value(s, end, c->kind, &v) || value_is_reference(s, &v) ||
+        (c->kind == FLAG_USERPASS && is_bare_stand_in(s, &v)))
         return false;
     return value_hit(s, &v, h);
 }

@@ -140,10 +140,16 @@ static void name_extend(struct scan *s, size_t at, struct name *n)
     n->flag = s->p[n->from] == '-' && n->from < at && ch_starts(s, n->from, CH_ALNUM);
 }
 
+/* Our own marks hold names too. */
+static bool is_in_mark(const struct scan *s, size_t at)
+{
+    return (at >= 1 && scan_is(s, at - 1, "[SECRET:")) || (at >= 8 && scan_is(s, at - 8, "[SECRET:"));
+}
+
 static bool name_read(struct scan *s, size_t at, struct name *n)
 {
     const struct name_word *w = word_at(s, at);
-    if (w == NULL)
+    if (w == NULL || is_in_mark(s, at))
         return false;
     n->kind = w->kind;
     n->word_end = at + strlen(w->word);

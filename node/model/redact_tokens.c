@@ -407,7 +407,10 @@ static bool discord_at(struct scan *s, size_t at, struct hit *h)
     if (time != 6 || ch_at(s, at + id + 7) != '.')
         return false;
     size_t mac = scan_run(s, at + id + 8, CH_WORD, 64);
-    return mac >= 27 && token_hit(s, at, at + id + 8 + mac, at, &kind, h);
+    if (mac < 27 || !token_hit(s, at, at + id + 8 + mac, at, &kind, h))
+        return false;
+    h->to += scan_run(s, h->to, CH_WORD, SIZE_MAX);
+    return true;
 }
 
 bool token_at(struct scan *s, size_t at, struct hit *h)
