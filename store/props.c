@@ -125,21 +125,65 @@ int store_prop(struct store *s, const struct id *id, bool canonical, struct prop
 
 /* ---- many */
 
+static int walk(struct stmt *q, int (*fn)(void *ctx, const struct prop *p), void *ctx, struct err *e)
+{
+    struct prop p;
+    int rc;
+    while ((rc = db_step(q, e)) > 0) {
+        rc = prop_read(q, false, &p, e);
+        rc = rc != 0 ? rc : fn(ctx, &p);
+        if (rc != 0) {
+            break;
+        }
+    }
+    db_done(q);
+    return rc;
+}
+
 int store_props(struct store *s, uint32_t flags_off, int (*fn)(void *ctx, const struct prop *p), void *ctx,
                 struct err *e)
 {
     struct stmt *q = NULL;
-    struct prop p;
     int rc = db_prepare(s, "SELECT " PROP_COLUMNS " FROM prop WHERE flags & ?1 = 0 ORDER BY row", &q, e);
-    if (rc == 0) {
-        db_bind_int(q, 1, flags_off);
+    if (rc != 0) {
+        return rc;
     }
-    while (rc == 0 && (rc = db_step(q, e)) > 0) {
-        rc = prop_read(q, false, &p, e);
-        rc = rc != 0 ? rc : fn(ctx, &p);
+    db_bind_int(q, 1, flags_off);
+    return walk(q, fn, ctx, e);
+}
+
+int store_props_pinned(struct store *s, uint32_t flags_off, size_t max, int (*fn)(void *ctx, const struct prop *p),
+                       void *ctx, struct err *e)
+{
+    _Static_assert(PROP_PINNED == 1, "the index and the query say so");
+    struct stmt *q = NULL;
+    int rc = db_prepare(s,
+                        "SELECT " PROP_COLUMNS " FROM prop WHERE flags & 1 AND flags & ?1 = 0"
+                        " ORDER BY row DESC LIMIT ?2",
+                        &q, e);
+    if (rc != 0) {
+        return rc;
     }
-    db_done(q);
-    return rc;
+    db_bind_int(q, 1, flags_off);
+    db_bind_int(q, 2, (int64_t)max);
+    return walk(q, fn, ctx, e);
+}
+
+int store_props_scope(struct store *s, const struct scope_query *query, int (*fn)(void *ctx, const struct prop *p),
+                      void *ctx, struct err *e)
+{
+    struct stmt *q = NULL;
+    int rc = db_prepare(s,
+                        "SELECT " PROP_COLUMNS " FROM prop WHERE scope = ?1 AND scope <> '' AND flags & ?2 = 0"
+                        " ORDER BY row DESC LIMIT ?3",
+                        &q, e);
+    if (rc != 0) {
+        return rc;
+    }
+    db_bind_text(q, 1, query->scope);
+    db_bind_int(q, 2, query->flags_off);
+    db_bind_int(q, 3, (int64_t)query->max);
+    return walk(q, fn, ctx, e);
 }
 
 int store_prop_count(struct store *s, uint32_t flags_off, uint64_t *out, struct err *e)

@@ -31,6 +31,8 @@ static const char *const store_schema[] = {
     " last_ms INTEGER, created_ms INTEGER NOT NULL, changed_ms INTEGER NOT NULL,"
     " id BLOB NOT NULL CHECK(length(id) = 16), scope TEXT NOT NULL, origin TEXT NOT NULL, text TEXT NOT NULL,"
     " reasoning TEXT NOT NULL) STRICT",
+    "CREATE INDEX prop_pinned ON prop(row) WHERE flags & 1",
+    "CREATE INDEX prop_scope ON prop(scope, row) WHERE scope <> ''",
     "CREATE TABLE edge(kind INTEGER NOT NULL, a BLOB NOT NULL CHECK(length(a) = 16),"
     " b BLOB NOT NULL CHECK(length(b) = 16), PRIMARY KEY(kind, a, b)) STRICT, WITHOUT ROWID",
     "CREATE INDEX edge_back ON edge(kind, b, a)",

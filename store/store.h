@@ -113,6 +113,14 @@ int store_prop(struct store *s, const struct id *id, bool canonical, struct prop
 int store_prop_row(struct store *s, int64_t row, struct prop *out, struct err *e) MUST_CHECK;
 /* All that are not forgotten; `flags_off`: leave out those with any of these flags. fn returns 0 to go on. Reasoning is not loaded. */
 int store_props(struct store *s, uint32_t flags_off, int (*fn)(void *ctx, const struct prop *p), void *ctx, struct err *e) MUST_CHECK;
+/* As store_props(), by index, newest row first, at most max of them: the pinned ones; those of one scope (not empty). */
+int store_props_pinned(struct store *s, uint32_t flags_off, size_t max, int (*fn)(void *ctx, const struct prop *p), void *ctx, struct err *e) MUST_CHECK;
+struct scope_query {
+    struct bytes scope;
+    uint32_t flags_off;
+    size_t max;
+};
+int store_props_scope(struct store *s, const struct scope_query *query, int (*fn)(void *ctx, const struct prop *p), void *ctx, struct err *e) MUST_CHECK;
 int store_prop_count(struct store *s, uint32_t flags_off, uint64_t *out, struct err *e) MUST_CHECK;
 /* Resolves an id prefix among propositions: ERR_NOTFOUND, ERR_AMBIGUOUS (hint lists some). Shortest unique prefix length of an id, at least 4. */
 int store_prop_find(struct store *s, struct bytes prefix, struct id *out, struct err *e) MUST_CHECK;
