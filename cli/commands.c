@@ -1,0 +1,466 @@
+/* The table itself: commands, global options and topics, in the order help shows them. */
+#include "cli/command.h"
+
+#include "cli/run.h"
+
+#include <string.h>
+
+#define MAX_OPTION(what)                                                                                     \
+    {                                                                                                        \
+        .name = "max", .letter = 'n', .type = VALUE_NUMBER, .value = "N", .help = "at most N " what,         \
+        .low = 1, .high = 100000                                                                             \
+    }
+#define SCOPE_OPTION                                                                                         \
+    {                                                                                                        \
+        .name = "scope", .type = VALUE_TEXT, .value = "SCOPE",                                               \
+        .help = "the part of life it belongs to, such as work"                                               \
+    }
+#define AT_OPTION                                                                                            \
+    {                                                                                                        \
+        .name = "at", .type = VALUE_TEXT, .value = "TIME",                                                   \
+        .help = "as if it were that time (2026-11-24 or RFC 3339)"                                           \
+    }
+#define UNDO_OPTION                                                                                          \
+    {                                                                                                        \
+        .name = "undo", .type = VALUE_FLAG, .help = "take it back"                                           \
+    }
+#define ID_ARG                                                                                               \
+    {                                                                                                        \
+        .name = "ID", .type = VALUE_TEXT, .required = true                                                   \
+    }
+
+const struct option_def global_options[] = {
+    {.name = "json", .type = VALUE_FLAG, .help = "print one JSON document; errors too"},
+    {.name = "home",
+     .type = VALUE_FOLDER,
+     .value = "DIR",
+     .help = "the data folder, instead of SELFSAME_HOME"},
+    {.name = "color",
+     .type = VALUE_CHOICE,
+     .value = "WHEN",
+     .choices = "auto|always|never",
+     .help = "when to use colour: auto, always, never"},
+    {.name = "quiet", .letter = 'q', .type = VALUE_FLAG, .help = "say only what was asked for, and errors"},
+    {.name = "help", .letter = 'h', .type = VALUE_FLAG, .help = "explain the command"},
+    {.name = "version", .type = VALUE_FLAG, .help = "print the version"},
+    {.name = NULL},
+};
+
+const struct command commands[] = {
+    {
+        .name = "init",
+        .summary = "make this device",
+        .usage = "[--name NAME]",
+        .about =
+            "Makes the data folder, readable by you alone, and in it a device with its own log. Nothing is "
+            "observed until you import something.",
+        .examples = "selfsame init --name laptop",
+        .options = {{.name = "name",
+                     .type = VALUE_TEXT,
+                     .value = "NAME",
+                     .help = "what to call the device; otherwise the name of the host"}},
+        .run = cmd_init,
+    },
+    {
+        .name = "status",
+        .summary = "what this device holds and what needs attention",
+        .usage = "",
+        .about =
+            "Shows the device, the size of its model, the digest of the model as words (two devices with the "
+            "same words hold the same model), what was observed from which source, what is watched, and what "
+            "needs attention.",
+        .examples = "selfsame status\nselfsame status --json",
+        .reads = true,
+        .run = cmd_status,
+    },
+    {
+        .name = "import",
+        .summary = "learn from a history",
+        .usage = "SOURCE [PATH] [--watch]\n--list",
+        .about =
+            "Reads a history, audits every record, keeps what passes and works out what it says about you. "
+            "Without PATH the usual places are tried. Importing again reads only what is new, and an event "
+            "that "
+            "occurs in two exports counts once.\n"
+            "\n"
+            "A record that cannot be read is named with file, line and field; the others are kept, and the "
+            "exit "
+            "status stays 0. Ctrl-C keeps what was read so far.\n"
+            "\n"
+            "With PATH '-' the source 'jsonl' is read from standard input: one JSON object a line with time, "
+            "source, and any of end, app, title, text, url, command, cwd, files, id.",
+        .examples = "selfsame import --list\nselfsame import bash\nselfsame import firefox ~/old-profile\n"
+                    "selfsame import git ~/src/project --watch\nselfsame import jsonl - < records.jsonl",
+        .options = {{.name = "list",
+                     .letter = 'l',
+                     .type = VALUE_FLAG,
+                     .help = "list the sources and which of them are found here"},
+                    {.name = "watch",
+                     .letter = 'w',
+                     .type = VALUE_FLAG,
+                     .help = "from now on let the node pick up what is new"}},
+        .args = {{.name = "SOURCE", .type = VALUE_SOURCE}, {.name = "PATH", .type = VALUE_FILE}},
+        .run = cmd_import,
+    },
+    {
+        .name = "show",
+        .summary = "what the model says about you",
+        .usage = "[--all] [--kind KIND] [--scope SCOPE] [--at TIME] [--max N]",
+        .about = "Lists propositions: pinned ones first, then the most certain and most recently supported. "
+                 "What has "
+                 "faded, was dropped or has confidence 0 is hidden unless --all is given.\n"
+                 "\n"
+                 "The sign in front: @ pinned, \xe2\x97\x86 said or confirmed by you, \xc3\x97 in conflict, "
+                 "\xe2\x97\x8b learnt, ~ left out.",
+        .examples = "selfsame show\nselfsame show --kind tool\nselfsame show --all --max 200",
+        .options = {{.name = "all",
+                     .letter = 'a',
+                     .type = VALUE_FLAG,
+                     .help = "faded, dropped and rejected ones too"},
+                    {.name = "kind",
+                     .type = VALUE_TEXT,
+                     .value = "KIND",
+                     .help = "of one kind only, such as tool, routine, topic"},
+                    SCOPE_OPTION,
+                    AT_OPTION,
+                    MAX_OPTION("of them")},
+        .reads = true,
+        .run = cmd_show,
+    },
+    {
+        .name = "query",
+        .summary = "ask the model",
+        .usage = "TEXT... [--context FILE] [--scope SCOPE] [--all] [--at TIME] [--max N]",
+        .about = "Lists the propositions that matter most for a question or a task, best first.\n"
+                 "\n"
+                 "--context names a file with earlier turns of a conversation, one JSON object with role and "
+                 "text a "
+                 "line; they count less than TEXT.",
+        .examples = "selfsame query which editor\nselfsame query --context turns.jsonl 'plan my week'",
+        .options = {{.name = "context",
+                     .type = VALUE_FILE,
+                     .value = "FILE",
+                     .help = "earlier turns, one {\"role\",\"text\"} a line; - is standard input"},
+                    {.name = "max",
+                     .letter = 'n',
+                     .type = VALUE_NUMBER,
+                     .value = "N",
+                     .help = "at most N of them, otherwise 10",
+                     .low = 1,
+                     .high = 1000},
+                    SCOPE_OPTION,
+                    {.name = "all", .letter = 'a', .type = VALUE_FLAG, .help = "faded and rejected ones too"},
+                    AT_OPTION},
+        .args = {{.name = "TEXT", .type = VALUE_TEXT, .required = true, .rest = true}},
+        .reads = true,
+        .run = cmd_query,
+    },
+    {
+        .name = "why",
+        .summary = "explain a proposition",
+        .usage = "ID [--max N]",
+        .about = "Shows the reasoning behind a proposition, what each device and source counts for and "
+                 "against it, "
+                 "the observations it rests on, and every change made to it.",
+        .examples = "selfsame why k7q\nselfsame why k7q --max 100",
+        .options = {MAX_OPTION("observations, otherwise 20")},
+        .args = {ID_ARG},
+        .reads = true,
+        .run = cmd_why,
+    },
+    {
+        .name = "log",
+        .summary = "what was observed, and what the audit did",
+        .usage = "[--source S] [--since TIME] [--max N]\n--audit",
+        .about = "Lists observations, newest first. With --audit: how often which rule dropped or redacted "
+                 "something, "
+                 "without its content.",
+        .examples = "selfsame log --source bash --max 20\nselfsame log --audit",
+        .options = {{.name = "audit", .type = VALUE_FLAG, .help = "the decisions of the audit instead"},
+                    {.name = "source", .type = VALUE_SOURCE, .value = "S", .help = "of one source only"},
+                    {.name = "since",
+                     .type = VALUE_TEXT,
+                     .value = "TIME",
+                     .help = "from that time on (2026-11-24 or RFC 3339)"},
+                    MAX_OPTION("of them, otherwise 50")},
+        .reads = true,
+        .run = cmd_log,
+    },
+    {
+        .name = "tell",
+        .summary = "say something about yourself",
+        .usage = "TEXT... [--confidence N] [--decay N] [--scope SCOPE] [--pin]\n--file FILE",
+        .about =
+            "Adds a proposition in your own words. It outranks whatever the model infers.\n"
+            "\n"
+            "--file takes one proposition a line, or one JSON object "
+            "{\"text\",\"confidence\",\"decay\",\"scope\","
+            "\"pinned\"} a line; '-' is standard input. A line that cannot be read is named; the others are "
+            "kept.",
+        .examples =
+            "selfsame tell 'prefers plain-text mail'\nselfsame tell --pin --scope work is on call this week\n"
+            "selfsame tell --file about-me.txt",
+        .options = {{.name = "file",
+                     .letter = 'f',
+                     .type = VALUE_FILE,
+                     .value = "FILE",
+                     .help = "read them from a file; - is standard input"},
+                    {.name = "confidence",
+                     .type = VALUE_NUMBER,
+                     .value = "N",
+                     .help = "how sure you are, 1 to 10",
+                     .low = 1,
+                     .high = 10},
+                    {.name = "decay",
+                     .type = VALUE_NUMBER,
+                     .value = "N",
+                     .help = "how long it stays true: 1 hours, 5 weeks, 10 years",
+                     .low = 1,
+                     .high = 10},
+                    SCOPE_OPTION,
+                    {.name = "pin", .type = VALUE_FLAG, .help = "always list it first"}},
+        .args = {{.name = "TEXT", .type = VALUE_TEXT, .rest = true}},
+        .run = cmd_tell,
+    },
+    {
+        .name = "confirm",
+        .summary = "say that a proposition is true",
+        .usage = "ID [--undo]",
+        .about = "Your verdict outranks any evidence, on all your devices.",
+        .examples = "selfsame confirm k7q",
+        .options = {UNDO_OPTION},
+        .args = {ID_ARG},
+        .run = cmd_confirm,
+    },
+    {
+        .name = "reject",
+        .summary = "say that a proposition is wrong",
+        .usage = "ID [--undo]",
+        .about = "A rejected proposition has confidence 0 and is hidden. It stays known as wrong, so that it "
+                 "is not "
+                 "learnt again. To remove it for good use: selfsame forget",
+        .examples = "selfsame reject k7q",
+        .options = {UNDO_OPTION},
+        .args = {ID_ARG},
+        .run = cmd_reject,
+    },
+    {
+        .name = "pin",
+        .summary = "always list a proposition first",
+        .usage = "ID [--undo]",
+        .examples = "selfsame pin k7q\nselfsame pin k7q --undo",
+        .options = {UNDO_OPTION},
+        .args = {ID_ARG},
+        .run = cmd_pin,
+    },
+    {
+        .name = "edit",
+        .summary = "put a proposition in your own words",
+        .usage = "ID TEXT...",
+        .about = "The new text stays, whatever the model infers later.",
+        .examples = "selfsame edit k7q 'uses vim for mail, emacs for code'",
+        .args = {ID_ARG, {.name = "TEXT", .type = VALUE_TEXT, .required = true, .rest = true}},
+        .run = cmd_edit,
+    },
+    {
+        .name = "forget",
+        .summary = "erase for good",
+        .usage = "ID [--keep-observations] [--dry-run] [--force]\n"
+                 "--source S [--since TIME] [--until TIME] [--dry-run] [--force]",
+        .about =
+            "Erases a proposition with the observations it rests on, or everything observed from a source in "
+            "a "
+            "span of time. The bytes leave every file of the data folder, what was learnt from them is "
+            "worked "
+            "out anew, and importing the same history again does not bring them back. There is no undo.\n"
+            "\n"
+            "Asks first when standard input is a terminal; otherwise it needs --force.",
+        .examples = "selfsame forget k7q --dry-run\nselfsame forget k7q\n"
+                    "selfsame forget --source bash --since 2026-03-01 --until 2026-03-08",
+        .options =
+            {{.name = "source", .type = VALUE_SOURCE, .value = "S", .help = "all that this source observed"},
+             {.name = "since", .type = VALUE_TEXT, .value = "TIME", .help = "from that time on"},
+             {.name = "until",
+              .type = VALUE_TEXT,
+              .value = "TIME",
+              .help = "before that time, otherwise now"},
+             {.name = "keep-observations", .type = VALUE_FLAG, .help = "erase the proposition only"},
+             {.name = "dry-run", .type = VALUE_FLAG, .help = "only say what would go"},
+             {.name = "force", .type = VALUE_FLAG, .help = "do not ask"}},
+        .args = {{.name = "ID", .type = VALUE_TEXT}},
+        .run = cmd_forget,
+    },
+    {
+        .name = "pause",
+        .summary = "observe nothing for a while",
+        .usage = "[DURATION]\noff",
+        .about = "For the given time (an hour when none is given) nothing is observed, and records made in "
+                 "that time "
+                 "are left out even when their history is imported later. 'off' ends it.",
+        .examples = "selfsame pause 30m\nselfsame pause 1h30m\nselfsame pause off",
+        .args = {{.name = "DURATION", .type = VALUE_TEXT}},
+        .run = cmd_pause,
+    },
+    {
+        .name = "resume",
+        .summary = "end a pause",
+        .usage = "",
+        .about = "The same as: selfsame pause off",
+        .run = cmd_resume,
+    },
+    {
+        .name = "config",
+        .summary = "list or change settings",
+        .usage = "[KEY]\nKEY VALUE\nKEY --add LINE\nKEY --remove LINE\nKEY --unset",
+        .about = "Without arguments lists all settings. A setting that is a list of lines takes --add and "
+                 "--remove.",
+        .examples = "selfsame config\nselfsame config audit.email on\n"
+                    "selfsame config audit.rules --add 'drop site=bank.example'\n"
+                    "selfsame config audit.rules --remove 'drop site=bank.example'",
+        .options = {{.name = "add", .type = VALUE_TEXT, .value = "LINE", .help = "add a line"},
+                    {.name = "remove", .type = VALUE_TEXT, .value = "LINE", .help = "take a line away"},
+                    {.name = "unset", .type = VALUE_FLAG, .help = "go back to the default"}},
+        .args = {{.name = "KEY", .type = VALUE_KEY}, {.name = "VALUE", .type = VALUE_TEXT}},
+        .run = cmd_config,
+    },
+    {
+        .name = "watch",
+        .summary = "list what the node watches",
+        .usage = "\n--remove SOURCE PATH",
+        .about =
+            "The node (selfsamed) picks up what is new in these files. Add one with: selfsame import --watch",
+        .examples = "selfsame watch\nselfsame watch --remove bash ~/.bash_history",
+        .options = {{.name = "remove", .type = VALUE_FLAG, .help = "no longer watch PATH"}},
+        .args = {{.name = "SOURCE", .type = VALUE_SOURCE}, {.name = "PATH", .type = VALUE_FILE}},
+        .run = cmd_watch,
+    },
+    {
+        .name = "doctor",
+        .summary = "look for what is wrong",
+        .usage = "",
+        .about =
+            "Checks permissions, free space, the database, the logs and their hashes, the clock, the audit "
+            "rules "
+            "and what is watched; says what mends each fault. Changes nothing. Exit status 7 when something "
+            "needs attention.",
+        .reads = true,
+        .run = cmd_doctor,
+    },
+    {
+        .name = "export",
+        .summary = "write out the whole model",
+        .usage = "[--format FORMAT] > FILE",
+        .about = "Writes every proposition, hidden ones too, with reasoning and counts: as JSON lines, as "
+                 "one JSON "
+                 "document, or as Markdown to read.",
+        .examples = "selfsame export > model.jsonl\nselfsame export --format markdown > about-me.md",
+        .options = {{.name = "format",
+                     .type = VALUE_CHOICE,
+                     .value = "FORMAT",
+                     .choices = "jsonl|json|markdown",
+                     .help = "jsonl (one proposition a line), json, markdown"}},
+        .reads = true,
+        .run = cmd_export,
+    },
+    {
+        .name = "completion",
+        .summary = "print completion for a shell",
+        .usage = "bash|zsh|fish",
+        .examples = "selfsame completion bash > ~/.local/share/bash-completion/completions/selfsame\n"
+                    "selfsame completion zsh > ~/.zfunc/_selfsame\n"
+                    "selfsame completion fish > ~/.config/fish/completions/selfsame.fish",
+        .args = {{.name = "SHELL", .type = VALUE_CHOICE, .required = true, .choices = "bash|zsh|fish"}},
+        .run = cmd_completion,
+    },
+    {
+        .name = "help",
+        .summary = "explain a command or a topic",
+        .usage = "[COMMAND|TOPIC]\n--man [selfsame|selfsamed]",
+        .about = "With --man prints the source of the manual page.",
+        .examples = "selfsame help import\nselfsame help audit\nselfsame help --man | man -l -",
+        .options = {{.name = "man", .type = VALUE_FLAG, .help = "print the manual page as roff"}},
+        .args = {{.name = "TOPIC", .type = VALUE_COMMAND}},
+        .run = cmd_help,
+    },
+    {
+        .name = "version",
+        .summary = "print the version",
+        .usage = "",
+        .run = cmd_version,
+    },
+    {.name = NULL},
+};
+
+const struct topic topics[] = {
+    {"audit", "what is never observed, and how to say it",
+     "Every record is audited before anything else sees it. Payment cards, IBANs, private keys, tokens, and\n"
+     "passwords on command lines and in URLs are cut out; e-mail addresses and phone numbers too when\n"
+     "audit.email and audit.phone are on. Records made in private windows are dropped. When the audit "
+     "itself\n"
+     "fails, the record is dropped.\n"
+     "\n"
+     "The setting audit.rules holds rules of your own, one a line; the first that fits decides:\n"
+     "\n"
+     "  drop|keep [source=GLOB] [app=GLOB] [site=GLOB] [path=GLOB] [title=GLOB] [command=GLOB]\n"
+     "            [hours=HH:MM-HH:MM] [days=mon,tue-fri] [private]\n"
+     "\n"
+     "In GLOB * is any text and ? one character, upper and lower case alike. site fits a host and its\n"
+     "subdomains, path a working directory, a file or a file URL; hours are those of your clock. All "
+     "conditions\n"
+     "of a rule must hold.\n"
+     "\n"
+     "  selfsame config audit.rules --add 'drop site=bank.example'\n"
+     "  selfsame config audit.rules --add 'drop source=bash hours=22:00-06:00'\n"
+     "  selfsame log --audit\n"},
+    {"exit", "exit statuses",
+     "  0    done\n"
+     "  1    failed\n"
+     "  2    wrong usage, or an id that fits several propositions\n"
+     "  3    the node is not running, or went away\n"
+     "  4    another process is writing, or the keys are locked\n"
+     "  5    not found\n"
+     "  6    something does not verify\n"
+     "  7    something needs attention\n"
+     "  130  interrupted\n"},
+    {"files", "files and environment",
+     "  SELFSAME_HOME   the data folder; otherwise $XDG_DATA_HOME/selfsame, otherwise\n"
+     "                  ~/.local/share/selfsame\n"
+     "  NO_COLOR        no colour when set\n"
+     "  COLUMNS         width of the output\n"
+     "\n"
+     "The data folder and its files belong to you alone (0700, 0600); looser permissions are refused.\n"
+     "\n"
+     "  selfsame.db     the model and what was observed (SQLite)\n"
+     "  device, secret  who this device is\n"
+     "  control.sock    where the running node listens\n"},
+    {NULL, NULL, NULL},
+};
+
+const struct command *command_find(const char *name)
+{
+    for (const struct command *c = commands; c->name != NULL; c++) {
+        if (strcmp(c->name, name) == 0) {
+            return c;
+        }
+    }
+    return NULL;
+}
+
+size_t options_count(const struct option_def *list)
+{
+    size_t n = 0;
+    while (n < OPTIONS_MAX && list[n].name != NULL) {
+        n++;
+    }
+    return n;
+}
+
+const struct option_def *option_find(const struct option_def *list, const char *name)
+{
+    for (size_t i = 0; i < options_count(list); i++) {
+        if (strcmp(list[i].name, name) == 0) {
+            return &list[i];
+        }
+    }
+    return NULL;
+}

@@ -1,0 +1,40 @@
+/* Drawing answer documents (node/CONTROL.md) for people. Reads the document only; whatever is missing from it
+ * is left out, never guessed. */
+#ifndef CLI_RENDER_H
+#define CLI_RENDER_H
+
+#include "cli/style.h"
+
+#include <cjson/cJSON.h>
+
+/* Rows of `show` for people when no --max was given. */
+#define SHOW_ROWS 40
+
+void draw_show(struct page *p, const cJSON *answer); /* all rows */
+/* At most `rows` of them (0: all), and how many were left out. */
+void draw_show_some(struct page *p, const cJSON *answer, size_t rows);
+void draw_query(struct page *p, const cJSON *answer);
+void draw_why(struct page *p, const cJSON *answer);
+/* The one proposition of tell, confirm, edit … */
+void draw_one(struct page *p, const cJSON *answer);
+void draw_status(struct page *p, const cJSON *answer);
+void draw_log(struct page *p, const cJSON *answer);
+void draw_doctor(struct page *p, const cJSON *answer);
+void draw_config(struct page *p, const cJSON *answer);
+void draw_watch(struct page *p, const cJSON *answer);
+/* One proposition as a Markdown list item. */
+void draw_markdown(struct page *p, const cJSON *prop);
+/* What a job did: counts and what was learnt. `tell`: propositions were told, not observed. */
+void draw_job(struct page *p, const cJSON *answer, bool tell);
+
+/* ---- reading documents: a missing or wrong member gives "", 0, false, TIME_NONE, an empty list */
+const char *doc_text(const cJSON *o, const char *key);
+double doc_number(const cJSON *o, const char *key);
+bool doc_flag(const cJSON *o, const char *key);
+int64_t doc_time(const cJSON *o, const char *key);
+const cJSON *doc_get(const cJSON *o, const char *key);
+
+/* "12 observations", "1 observation": the number in groups. `plural` NULL: noun + "s". */
+void draw_count(struct page *p, double n, const char *noun, const char *plural);
+
+#endif

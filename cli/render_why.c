@@ -1,0 +1,257 @@
+/* Why a proposition is held, as a small tree: the claim, its reasoning, who counts what, the observations it
+ * rests on, and what was done to it. And the log of observations, which draws them the same way. */
+#include "cli/render.h"
+
+#include <string.h>
+
+#define SOURCE_COLUMNS 12
+#define DEVICE_COLUMNS 12
+
+/* What an observation says in one line: the first of these it has. */
+static const char *gist_of(const cJSON *o)
+{
+    static const char *const keys[] = {"command", "title", "text", "url", "app", "cwd"};
+    for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+        if (doc_text(o, keys[i])[0] != '\0') {
+            return doc_text(o, keys[i]);
+        }
+    }
+    const char *file = cJSON_GetStringValue(cJSON_GetArrayItem(doc_get(o, "files"), 0));
+    return file != NULL ? file : "";
+}
+
+static size_t columns_left(const struct page *p, size_t used)
+{
+    if (p->st->width == WIDTH_NONE) {
+        return 0;
+    }
+    return p->st->width > used + 10 ? p->st->width - used : 10;
+}
+
+static void draw_gist(struct page *p, const cJSON *o, size_t used)
+{
+    size_t room = columns_left(p, used);
+    const char *gist = gist_of(o);
+    if (room == 0) {
+        page_safe(p, gist);
+    } else {
+        page_cell(p, PAINT_NONE, gist, room, true);
+    }
+}
+
+static void draw_when(struct page *p, int64_t ms)
+{
+    char when[TIME_TEXT];
+    time_local(p->st, ms, when);
+    page_cell(p, PAINT_DIM, when, 16, false);
+    page_blanks(p, 2);
+}
+
+/* ---- the tree --------------------------------------------------------------------------------------------
+ */
+
+static void branch(struct page *p, bool last, const char *title)
+{
+    if (last) {
+        page_glyph(p, "└─ ", "`- ");
+    } else {
+        page_glyph(p, "├─ ", "|- ");
+    }
+    page_on(p, PAINT_STRONG);
+    page_str(p, title);
+    page_off(p, PAINT_STRONG);
+}
+
+static void rail(struct page *p, bool last)
+{
+    if (last) {
+        page_str(p, "   ");
+    } else {
+        page_glyph(p, "│  ", "|  ");
+    }
+}
+
+static void draw_reasoning(struct page *p, const cJSON *prop)
+{
+    const char *reasoning = doc_text(prop, "reasoning");
+    if (reasoning[0] == '\0') {
+        return;
+    }
+    branch(p, false, "reasoning");
+    page_line(p);
+    rail(p, false);
+    page_wrapped(p, reasoning, columns_left(p, 3), p->st->utf8 ? "│  " : "|  ");
+    page_line(p);
+}
+
+static void draw_counts(struct page *p, const cJSON *answer)
+{
+    const cJSON *c = NULL;
+    const cJSON *list = doc_get(answer, "counts");
+    char digits[TIME_TEXT];
+    if (cJSON_GetArraySize(list) == 0) {
+        return;
+    }
+    branch(p, false, "counted");
+    page_line(p);
+    cJSON_ArrayForEach(c, list)
+    {
+        rail(p, false);
+        page_cell(p, PAINT_NONE, doc_text(c, "device"), DEVICE_COLUMNS, false);
+        page_blanks(p, 2);
+        page_cell(p, PAINT_NONE, doc_text(c, "source"), SOURCE_COLUMNS, false);
+        page_blanks(p, 2);
+        number_print(doc_number(c, "support"), digits);
+        page_printf(p, "%6s for", digits);
+        number_print(doc_number(c, "against"), digits);
+        page_printf(p, "%6s against   ", digits);
+        draw_when(p, doc_time(c, "first"));
+        page_str(p, "to ");
+        draw_when(p, doc_time(c, "last"));
+        page_line(p);
+    }
+}
+
+static void draw_evidence(struct page *p, const cJSON *answer)
+{
+    const cJSON *o = NULL;
+    const cJSON *list = doc_get(answer, "evidence");
+    char shown[TIME_TEXT], total[TIME_TEXT];
+    int n = cJSON_GetArraySize(list);
+    double all = doc_number(answer, "evidence_total");
+    if (n == 0) {
+        return;
+    }
+    number_print(n, shown);
+    number_print(all, total);
+    branch(p, false, "evidence");
+    if (all > n) {
+        page_printf(p, " (latest %s of %s)", shown, total);
+    }
+    page_line(p);
+    cJSON_ArrayForEach(o, list)
+    {
+        bool supports = doc_flag(o, "supports");
+        rail(p, false);
+        page_paint(p, supports ? PAINT_GOOD : PAINT_BAD, supports ? "+ " : "- ");
+        draw_when(p, doc_time(o, "time"));
+        page_cell(p, PAINT_NONE, doc_text(o, "source"), SOURCE_COLUMNS, false);
+        page_blanks(p, 2);
+        draw_gist(p, o, 3 + 2 + 18 + SOURCE_COLUMNS + 2);
+        page_line(p);
+    }
+}
+
+static void draw_history(struct page *p, const cJSON *answer)
+{
+    const cJSON *h = NULL;
+    branch(p, true, "history");
+    page_line(p);
+    cJSON_ArrayForEach(h, doc_get(answer, "history"))
+    {
+        rail(p, true);
+        draw_when(p, doc_time(h, "time"));
+        page_cell(p, PAINT_NONE, doc_text(h, "device"), DEVICE_COLUMNS, false);
+        page_blanks(p, 2);
+        bool user = strcmp(doc_text(h, "class"), "user") == 0;
+        page_cell(p, user ? PAINT_USER : PAINT_NONE, doc_text(h, "class"), 6, false);
+        page_blanks(p, 2);
+        page_safe(p, doc_text(h, "what"));
+        if (doc_text(h, "value")[0] != '\0') {
+            page_str(p, ": ");
+            size_t used = 3 + 18 + DEVICE_COLUMNS + 2 + 8 + 2 + safe_columns(doc_text(h, "what"));
+            size_t room = columns_left(p, used);
+            if (room == 0) {
+                page_safe(p, doc_text(h, "value"));
+            } else {
+                page_cell(p, PAINT_NONE, doc_text(h, "value"), room, true);
+            }
+        }
+        page_line(p);
+    }
+}
+
+static void draw_nature(struct page *p, const cJSON *prop)
+{
+    static const char *const lasting[] = {"",           "hours",       "a day",  "days",  "a week",   "weeks",
+                                          "two months", "half a year", "a year", "years", "ten years"};
+    int decay = (int)doc_number(prop, "decay");
+    page_glyph(p, "│  ", "|  ");
+    page_on(p, PAINT_DIM);
+    page_safe(p, doc_text(prop, "kind"));
+    page_printf(p, ", probability %.2f, decay %d/10", doc_number(prop, "probability"), decay);
+    if (decay >= 1 && decay <= 10) {
+        page_printf(p, " (half gone after %s)", lasting[decay]);
+    }
+    if (doc_text(prop, "scope")[0] != '\0') {
+        page_str(p, ", scope ");
+        page_safe(p, doc_text(prop, "scope"));
+    }
+    if (strcmp(doc_text(prop, "status"), "live") != 0) {
+        page_str(p, ", ");
+        page_safe(p, doc_text(prop, "status"));
+    }
+    page_off(p, PAINT_DIM);
+    page_line(p);
+}
+
+void draw_why(struct page *p, const cJSON *answer)
+{
+    const cJSON *prop = doc_get(answer, "proposition");
+    draw_one(p, answer);
+    draw_nature(p, prop);
+    draw_reasoning(p, prop);
+    draw_counts(p, answer);
+    draw_evidence(p, answer);
+    draw_history(p, answer);
+}
+
+/* ---- log -------------------------------------------------------------------------------------------------
+ */
+
+static void draw_audit(struct page *p, const cJSON *list)
+{
+    const cJSON *a = NULL;
+    char digits[TIME_TEXT];
+    if (cJSON_GetArraySize(list) == 0) {
+        page_str(p, "The audit has dropped and redacted nothing so far.\n");
+        return;
+    }
+    page_on(p, PAINT_STRONG);
+    page_str(p, "rule                    source           times  first             last");
+    page_off(p, PAINT_STRONG);
+    page_line(p);
+    cJSON_ArrayForEach(a, list)
+    {
+        page_cell(p, PAINT_NONE, doc_text(a, "rule"), 22, false);
+        page_blanks(p, 2);
+        page_cell(p, PAINT_NONE, doc_text(a, "source"), SOURCE_COLUMNS, false);
+        page_blanks(p, 2);
+        number_print(doc_number(a, "count"), digits);
+        page_printf(p, "%8s  ", digits);
+        draw_when(p, doc_time(a, "first"));
+        draw_when(p, doc_time(a, "last"));
+        page_line(p);
+    }
+}
+
+void draw_log(struct page *p, const cJSON *answer)
+{
+    const cJSON *o = NULL;
+    const cJSON *list = doc_get(answer, "observations");
+    if (list == NULL) {
+        draw_audit(p, doc_get(answer, "audit"));
+        return;
+    }
+    if (cJSON_GetArraySize(list) == 0) {
+        page_str(p, "Nothing was observed.\n");
+    }
+    cJSON_ArrayForEach(o, list)
+    {
+        draw_when(p, doc_time(o, "time"));
+        page_cell(p, PAINT_NONE, doc_text(o, "source"), SOURCE_COLUMNS, false);
+        page_blanks(p, 2);
+        draw_gist(p, o, 18 + SOURCE_COLUMNS + 2);
+        page_line(p);
+    }
+}
