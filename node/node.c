@@ -133,11 +133,13 @@ static int lease_renew(struct node *n, struct err *e)
     if (rc != 0) {
         return rc;
     }
-    bool ours = memcmp(held, n->home.lease[0], 16) == 0 || memcmp(held, n->home.lease[1], 16) == 0;
+    static const uint8_t none[16]; /* a database that was just made */
+    bool ours = memcmp(held, none, 16) != 0 &&
+                (memcmp(held, n->home.lease[0], 16) == 0 || memcmp(held, n->home.lease[1], 16) == 0);
     if (!ours) {
         rng_fill(&n->rng, n->home.log.b, ID_BYTES);
-        log_line(&n->log, LOG_WARN, "store",
-                 "the database is not the one this device last wrote: a new log is opened");
+        log_line(&n->log, LOG_INFO, "store",
+                 "the database is new, or not the one this device last wrote: a new log is opened");
     }
     memcpy(n->home.lease[0], held, 16);
     rng_fill(&n->rng, n->home.lease[1], 16);

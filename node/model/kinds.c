@@ -43,7 +43,9 @@ double prop_probability(const struct prop *p)
     double support = (double)p->support;
     double all = k->strength + support + (double)p->against;
     double probability = (prior * k->strength + support) / all;
-    if ((p->flags & (PROP_CONFIRMED | PROP_EDITED)) && probability < CONFIRMED_PROBABILITY)
+    /* A told claim is in the user's words from the start, with the confidence the user gave it. */
+    bool vouched = (p->flags & PROP_CONFIRMED) || ((p->flags & PROP_EDITED) && p->kind != KIND_TOLD);
+    if (vouched && probability < CONFIRMED_PROBABILITY)
         return CONFIRMED_PROBABILITY;
     return probability;
 }

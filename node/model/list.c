@@ -80,3 +80,13 @@ int model_list(struct store *s, const struct list_filter *f, struct ranked_list 
     buf_release(&l.rows);
     return rc;
 }
+
+int model_one(struct store *s, const struct id *id, int64_t at_ms, struct ranked_list *out, struct err *e)
+{
+    struct prop p;
+    int rc = store_prop(s, id, false, &p, e);
+    if (rc == 0 && ranked_list_add(out, &p, at_ms) == NULL)
+        rc = err_set(e, ERR_NOMEM, "reading a proposition");
+    ranked_list_finish(out);
+    return rc;
+}

@@ -17,11 +17,6 @@ struct ranked_list {
     uint64_t older;      /* model_list: left out because faded, dropped, superseded or at confidence 0 */
     struct buf text;     /* owns the views */
 };
-/* Fills everything but `p` and `score` from p. score = probability × recency. */
-void rank_fill(struct ranked *r, int64_t at_ms);
-/* Copies the texts of r->p into hold and points r->p at the copies, which then live as long as hold does not grow. */
-int ranked_own(struct ranked *r, struct buf *hold) MUST_CHECK;
-
 void ranked_list_init(struct ranked_list *l);
 void ranked_list_release(struct ranked_list *l);
 
@@ -46,5 +41,7 @@ struct list_filter {
 };
 /* What `show` lists: pinned first, then by probability × recency. */
 int model_list(struct store *s, const struct list_filter *f, struct ranked_list *out, struct err *e) MUST_CHECK;
+/* The one proposition, as a list of one. ERR_NOTFOUND. */
+int model_one(struct store *s, const struct id *id, int64_t at_ms, struct ranked_list *out, struct err *e) MUST_CHECK;
 
 #endif

@@ -10,8 +10,7 @@
 #include <math.h>
 #include <string.h>
 
-#define TELL_DECAY 9   /* what a person says by hand stays true for years, unless said otherwise */
-#define TELL_PRIOR 950 /* one in twenty such sentences turns out stale or misheard */
+#define PRIOR_MAX 990 /* 1/1000; certainty is the user's verdict, not a number */
 
 int teller_init(struct teller *t, struct store *s, struct audit *a, struct err *e)
 {
@@ -97,10 +96,8 @@ static bool reg_put_u8(struct teller *t, enum op_tag tag, uint8_t v)
 
 static bool prior_put(struct teller *t, const struct told *told)
 {
-    unsigned prior = told->confidence > 0 ? (unsigned)told->confidence * 100u : TELL_PRIOR;
-    if (prior > 990) {
-        prior = 990; /* certainty is the user's verdict, not a number */
-    }
+    unsigned prior = (unsigned)told->confidence * 100u;
+    prior = prior > PRIOR_MAX ? PRIOR_MAX : prior;
     uint8_t v[2] = {(uint8_t)(prior >> 8), (uint8_t)prior};
     return reg_put(t, REG_PRIOR, bytes_of(v, sizeof(v)));
 }
@@ -113,7 +110,7 @@ static bool draft_fill(struct teller *t, const struct told *told, bool fresh)
         any |= reg_put(t, REG_TEXT, buf_view(&t->text));
     }
     if (fresh || told->decay > 0) {
-        any |= reg_put_u8(t, REG_DECAY, (uint8_t)(told->decay > 0 ? told->decay : TELL_DECAY));
+        any |= reg_put_u8(t, REG_DECAY, told->decay > 0 ? (uint8_t)told->decay : kind_info(KIND_TOLD)->decay);
     }
     if (told->scope.n > 0) {
         any |= reg_put(t, REG_SCOPE, told->scope);
@@ -121,7 +118,7 @@ static bool draft_fill(struct teller *t, const struct told *told, bool fresh)
     if (fresh) {
         any |= reg_put_u8(t, REG_KIND, KIND_TOLD);
     }
-    if (fresh || told->confidence > 0) {
+    if (told->confidence > 0) {
         any |= prior_put(t, told);
     }
     if (told->pinned >= 0 && (told->pinned == 1 || !fresh)) {

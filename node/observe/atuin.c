@@ -103,7 +103,7 @@ static int atuin_open(struct reader **out, const char *path, int fd, struct byte
 {
     (void)fd;
     char file[LIMIT_PATH_BYTES];
-    int rc = rows_find(file, path, names, e);
+    int rc = dbrows_find(file, path, names, e);
     if (rc)
         return rc;
     struct reader *r = calloc(1, sizeof *r);

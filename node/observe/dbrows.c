@@ -19,7 +19,7 @@ int bad_year(struct bad_record *b, uint64_t line, const char *field, int64_t ms)
     return bad_row(b, line, field, "year %lld is out of range", (long long)(year + 400 * cycles));
 }
 
-int rows_find(char out[LIMIT_PATH_BYTES], const char *path, const char *const *names, struct err *e)
+int dbrows_find(char out[LIMIT_PATH_BYTES], const char *path, const char *const *names, struct err *e)
 {
     struct stat st;
     if (stat(path, &st) < 0)

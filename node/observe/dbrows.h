@@ -30,7 +30,7 @@ struct rows {
 
 /* Finds the database: `path` itself, or the first of `names` (relative, NULL-terminated) inside the folder
  * `path`. ERR_NOTFOUND. */
-int rows_find(char out[LIMIT_PATH_BYTES], const char *path, const char *const *names,
+int dbrows_find(char out[LIMIT_PATH_BYTES], const char *path, const char *const *names,
               struct err *e) MUST_CHECK;
 /* Opens the database `path` on zeroed memory. ERR_FORMAT ("no table 'visits': not a chromium history"), or
  * what foreign_open gives. */

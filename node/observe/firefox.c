@@ -114,7 +114,7 @@ static bool newest_profile(char out[LIMIT_PATH_BYTES], const char *folder)
 
 static int find(char out[LIMIT_PATH_BYTES], const char *path, struct err *e)
 {
-    int rc = rows_find(out, path, names, e);
+    int rc = dbrows_find(out, path, names, e);
     if (rc != ERR_NOTFOUND || !newest_profile(out, path))
         return rc;
     if (e)

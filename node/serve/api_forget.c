@@ -4,6 +4,8 @@
  * answer is given. */
 #include "node/serve/api_int.h"
 
+#include "base/map.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,6 +18,9 @@ struct forget {
     uint8_t (*keys)[16];
     size_t n, cap;
     uint64_t erased;
+    struct map *touched; /* ids of propositions that rest on what is erased */
+    struct id *gone;     /* those that had nothing else to rest on */
+    size_t n_gone;
     struct infer_summary sum;
 };
 
@@ -52,17 +57,53 @@ static int observed_take(void *ctx, const struct stored_observation *o)
     return row_add(ctx, o);
 }
 
+static int touched_add(void *ctx, const struct id *prop, bool against)
+{
+    struct forget *f = ctx;
+    (void)against;
+    return map_add(f->touched, bytes_of(prop->b, ID_BYTES), NULL) != NULL ? 0 : ERR_NOMEM;
+}
+
+/* The observations that will go, and the propositions that rest on them. */
 static int collect(struct node *n, struct forget *f, struct err *e)
 {
-    if (!f->by_source) {
-        return f->keep ? 0 : local_links(n->store, &f->id, false, UINT32_MAX, linked_take, f, e);
-    }
-    if (!f->dry_run) {
-        return 0; /* erased by span, no need of a list */
-    }
     struct observation_filter filter = {
         .source = f->source, .from_ms = f->from_ms, .until_ms = f->until_ms, .max = UINT32_MAX};
-    return local_observations(n->store, &filter, observed_take, f, e);
+    int rc = 0;
+    f->touched = map_new();
+    if (f->touched == NULL) {
+        return err_set(e, ERR_NOMEM, "forgetting");
+    }
+    if (f->by_source) {
+        rc = local_observations(n->store, &filter, observed_take, f, e);
+    } else if (!f->keep) {
+        rc = local_links(n->store, &f->id, false, UINT32_MAX, linked_take, f, e);
+    }
+    for (size_t i = 0; rc == 0 && i < f->n; i++) {
+        rc = local_links_of(n->store, f->rows[i], touched_add, f, e);
+    }
+    return rc;
+}
+
+/* Forgets what inference just dropped because it had rested on the erased observations alone: else its words would stay in the log. What a user had a word in is never dropped. */
+static int orphans_forget(struct node *n, struct forget *f, struct err *e)
+{
+    f->gone = calloc(map_count(f->touched) + 1, sizeof(*f->gone));
+    int rc = f->gone != NULL ? 0 : ERR_NOMEM;
+    for (size_t i = 0; rc == 0 && i < map_count(f->touched); i++) {
+        struct id id;
+        struct prop p;
+        memcpy(id.b, map_at(f->touched, i)->key.p, ID_BYTES);
+        rc = store_prop(n->store, &id, false, &p, e);
+        if (rc == ERR_FORGOTTEN || rc == ERR_NOTFOUND) {
+            *e = ERR_INIT;
+            rc = 0;
+        } else if (rc == 0 && (p.flags & PROP_DROPPED) != 0) {
+            rc = store_forget(n->store, &id, NULL, 0, e);
+            f->gone[f->n_gone++] = id;
+        }
+    }
+    return rc;
 }
 
 static int forget_body(struct node *n, void *ctx, struct err *e)
@@ -81,22 +122,23 @@ static int forget_body(struct node *n, void *ctx, struct err *e)
         }
         f->erased = f->n;
     }
-    return rc != 0 ? rc : infer_flush(n->infer, &f->sum, e);
+    if (rc == 0) {
+        rc = infer_flush(n->infer, &f->sum, e);
+    }
+    return rc != 0 ? rc : orphans_forget(n, f, e);
 }
 
 /* Which, for the answer: with its text in a dry run only; afterwards the text is nowhere. */
 static int forgotten_put(struct node *n, cJSON *doc, const struct forget *f, struct err *e)
 {
     cJSON *list = put_array(doc, "forgotten");
-    if (list == NULL) {
-        return ERR_NOMEM;
+    cJSON *o = list != NULL && !f->by_source ? put_object(list, NULL) : NULL;
+    int rc = o != NULL ? put_id(o, "id", &f->id) : list != NULL ? 0 : ERR_NOMEM;
+    for (size_t i = 0; rc == 0 && i < f->n_gone; i++) {
+        cJSON *other = put_object(list, NULL);
+        rc = other != NULL ? put_id(other, "id", &f->gone[i]) : ERR_NOMEM;
     }
-    if (f->by_source) {
-        return 0;
-    }
-    cJSON *o = put_object(list, NULL);
-    int rc = o != NULL ? put_id(o, "id", &f->id) : ERR_NOMEM;
-    if (rc == 0 && f->dry_run) {
+    if (rc == 0 && f->dry_run && o != NULL) {
         struct prop p;
         rc = store_prop(n->store, &f->id, false, &p, e);
         if (rc == 0) {
@@ -137,9 +179,6 @@ int api_forget(struct node *n, const cJSON *req, cJSON *doc, struct err *e)
     if (rc == 0) {
         rc = collect(n, &f, e);
     }
-    if (rc == 0) {
-        rc = forgotten_put(n, doc, &f, e);
-    }
     if (rc == 0 && f.dry_run) {
         f.erased = f.n;
     } else if (rc == 0) {
@@ -148,6 +187,11 @@ int api_forget(struct node *n, const cJSON *req, cJSON *doc, struct err *e)
             rc = store_scrub(n->store, e);
         }
     }
+    if (rc == 0) {
+        rc = forgotten_put(n, doc, &f, e);
+    }
+    map_free(f.touched);
+    free(f.gone);
     free(f.rows);
     free(f.keys);
     if (rc != 0) {

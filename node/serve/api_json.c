@@ -299,23 +299,17 @@ int put_prop(struct node *n, cJSON *o, const struct ranked *r, struct err *e)
 
 int put_prop_by_id(struct node *n, cJSON *doc, const struct id *id, struct err *e)
 {
-    struct ranked r = {0};
-    int rc = store_prop(n->store, id, false, &r.p, e);
-    if (rc != 0) {
-        return rc;
-    }
-    rank_fill(&r, clock_wall_ms(&n->clock));
-    cJSON *o = put_object(doc, "proposition");
-    struct buf hold;
-    buf_init(&hold, 4 * LIMIT_REASONING_BYTES);
-    rc = o != NULL ? ranked_own(&r, &hold) : ERR_NOMEM;
+    struct ranked_list l;
+    ranked_list_init(&l);
+    int rc = model_one(n->store, id, clock_wall_ms(&n->clock), &l, e);
+    cJSON *o = rc == 0 ? put_object(doc, "proposition") : NULL;
     if (rc == 0) {
-        rc = put_prop(n, o, &r, e);
+        rc = o != NULL ? put_prop(n, o, &l.v[0], e) : ERR_NOMEM;
     }
     if (rc == 0) {
-        rc = put_text(o, "reasoning", r.p.reasoning);
+        rc = put_text(o, "reasoning", l.v[0].p.reasoning);
     }
-    buf_release(&hold);
+    ranked_list_release(&l);
     return rc;
 }
 

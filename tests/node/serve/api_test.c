@@ -408,7 +408,7 @@ static void forget_leaves_no_byte_and_stays_forgotten(void **state)
     for (size_t i = 0; i < 4; i++) {
         assert_int_equal(tmp_count_files_with(home_path, bytes_str(words[i])), 0);
     }
-    assert_null(ask_id("why", id, "", ERR_NOTFOUND));
+    assert_null(ask_id("why", id, "", ERR_FORGOTTEN));
     a = import_text("again.jsonl", statement);
     assert_int_equal(num(a, "added"), 0);
     cJSON_Delete(a);
