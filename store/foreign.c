@@ -158,11 +158,10 @@ static int copy_plain(int from, int to)
     }
 }
 
-/* Copies all of `from` over `to`: shares the blocks where the file system can. Returns an errno. */
+/* Copies all of `from` into `to`, which is empty: shares the blocks where the file system can. Returns an
+ * errno. */
 static int copy_content(int from, int to)
 {
-    if (ftruncate(to, 0) < 0)
-        return errno;
     if (ioctl(to, FICLONE, from) == 0)
         return 0;
     loff_t in = 0, out = 0;
@@ -191,7 +190,9 @@ static int copy_part(int from, const struct folder *dir, size_t part, struct err
 {
     char name[16];
     (void)snprintf(name, sizeof name, "db%s", parts[part]);
-    int to = openat(dir->fd, name, O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+    /* A new file each time: ext4 flushes a file that was truncated to the disk when it is closed. */
+    (void)unlinkat(dir->fd, name, 0);
+    int to = openat(dir->fd, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (to < 0)
         return err_errno(e, errno, "cannot create a copy in '%s'", dir->path);
     int eno = copy_content(from, to);
@@ -261,12 +262,13 @@ static int64_t promised_bytes(const uint8_t h[HEADER_BYTES], int64_t *page)
     if (*page == 1)
         *page = 65536;
     bool counted = memcmp(h + 24, h + 92, 4) == 0; /* change counter = version-valid-for */
-    return counted && *page >= 512 ? *page * pages : 0;
+    return counted && *page >= 512 && *page <= 65536 ? *page * pages : 0;
 }
 
 /* Invariant 6: pads the copy to the number of pages that its header promises; half a page counts as none. */
 static int copy_pad(const struct folder *dir, struct err *e)
 {
+    static const uint8_t zeros[65536]; /* the largest page */
     uint8_t h[HEADER_BYTES];
     struct stat st;
     int fd = openat(dir->fd, "db", O_RDWR | O_NOFOLLOW | O_CLOEXEC);
@@ -276,7 +278,9 @@ static int copy_pad(const struct folder *dir, struct err *e)
     if (pread(fd, h, sizeof h, 0) == (ssize_t)sizeof h && fstat(fd, &st) == 0) {
         int64_t page, promised = promised_bytes(h, &page);
         bool cut = promised > st.st_size && promised <= FOREIGN_BYTES_MAX;
-        if (cut && (ftruncate(fd, st.st_size - st.st_size % page) < 0 || ftruncate(fd, promised) < 0))
+        ssize_t half = cut ? (ssize_t)(st.st_size % page) : 0;
+        if (cut &&
+            (pwrite(fd, zeros, (size_t)half, st.st_size - half) != half || ftruncate(fd, promised) < 0))
             eno = errno;
     }
     (void)close(fd);

@@ -13,14 +13,20 @@
 /* A row that yields nothing new must end some time: more rows than bytes is a loop. */
 #define ROWS_PER_BYTE 64
 
+static char tmp_path[] = "/tmp/selfsame-fuzz-XXXXXX";
+
+static void tmp_dir_remove_at_exit(void)
+{
+    (void)rmdir(tmp_path);
+}
+
 static const char *tmp_dir(void)
 {
-    static char path[] = "/tmp/selfsame-fuzz-XXXXXX";
     static bool made;
     if (!made)
-        CHECK(mkdtemp(path) != NULL);
+        CHECK(mkdtemp(tmp_path) != NULL && atexit(tmp_dir_remove_at_exit) == 0);
     made = true;
-    return path;
+    return tmp_path;
 }
 
 static int16_t zone_utc(void *ctx, int64_t ms)
