@@ -14,6 +14,7 @@
 #define DOT_BYTES 32u
 #define TALLY_BYTES 112u
 
+#define ARENA_BYTES_MAX ((size_t)LIMIT_ENTITY_BYTES * 2)
 #define ROWS_FIRST 16u
 #define SQUEEZE_BYTES 65536u
 
@@ -26,8 +27,8 @@ struct entity *entity_new(void)
     x->names.size = sizeof(struct name);
     x->dots.size = sizeof(struct dot);
     x->tallies.size = sizeof(struct tally);
-    buf_init(&x->values, 2 * LIMIT_ENTITY_BYTES);
-    buf_init(&x->keys, 2 * LIMIT_ENTITY_BYTES);
+    buf_init(&x->values, ARENA_BYTES_MAX);
+    buf_init(&x->keys, ARENA_BYTES_MAX);
     return x;
 }
 

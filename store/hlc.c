@@ -35,5 +35,5 @@ int64_t hlc_ms(uint64_t hlc)
 
 bool hlc_is_ahead(uint64_t hlc, int64_t wall_ms)
 {
-    return hlc_ms(hlc) - LIMIT_DRIFT_MS > wall_ms;
+    return hlc_ms(hlc) - (int64_t)LIMIT_DRIFT_MS > wall_ms;
 }

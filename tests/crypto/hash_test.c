@@ -2,7 +2,7 @@
 
 #include "tests/support/unit.h"
 
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static void hash_of(struct bytes key, struct bytes in, uint8_t *out, size_t out_len)
@@ -17,9 +17,8 @@ static void assert_hex(const uint8_t *b, size_t n, const char *hex)
 {
     assert_int_equal(strlen(hex), 2 * n);
     for (size_t i = 0; i < n; i++) {
-        unsigned v;
-        assert_int_equal(sscanf(hex + 2 * i, "%2x", &v), 1);
-        assert_int_equal(b[i], v);
+        const char pair[] = {hex[2 * i], hex[2 * i + 1], 0};
+        assert_int_equal(b[i], strtoul(pair, NULL, 16));
     }
 }
 

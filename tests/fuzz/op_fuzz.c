@@ -12,10 +12,11 @@
 #include <string.h>
 
 /* The memory model and the way back from an op to its draft, which are parts of the tests of store/. */
-#include "tests/store/model.c"
-#include "tests/store/redraft.c"
+#include "tests/store/model.c"   /* NOLINT(bugprone-suspicious-include) */
+#include "tests/store/redraft.c" /* NOLINT(bugprone-suspicious-include) */
 
 #define OPS_MAX 64
+#define DUMP_BYTES ((size_t)LIMIT_ENTITY_BYTES * 2)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -78,8 +79,8 @@ static void try_ops(struct rd *r)
     struct entity *y = fresh();
     struct model *m = model_new();
     struct buf dump, other;
-    buf_init(&dump, 2 * LIMIT_ENTITY_BYTES);
-    buf_init(&other, 2 * LIMIT_ENTITY_BYTES);
+    buf_init(&dump, DUMP_BYTES);
+    buf_init(&other, DUMP_BYTES);
     for (size_t i = 0; i < n; i++) {
         merge(x, &items[i]);
         merge(y, &items[n - 1 - i]);
@@ -123,7 +124,7 @@ static void try_state(struct bytes state)
 {
     struct entity *x = fresh();
     struct buf out;
-    buf_init(&out, 2 * LIMIT_ENTITY_BYTES);
+    buf_init(&out, DUMP_BYTES);
     if (entity_decode(x, state, NULL) == 0) {
         CHECK(entity_encode(x, &out) == 0 && bytes_eq(buf_view(&out), state));
         read_all(x);

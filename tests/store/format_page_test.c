@@ -282,7 +282,7 @@ static void check_invalid_block(const struct block *b)
     struct op out;
     int rc;
     (void)field(b, 0, "why");
-    buf_init(&op, 2 * LIMIT_OP_BYTES);
+    buf_init(&op, LIMIT_OP_BYTES);
     value_of(b, 1, "op", &op);
     rc = op_decode(buf_view(&op), &out, NULL);
     assert_true(rc != 0 && bytes_eq(bytes_str(err_name(rc)), field(b, 2, "error")));

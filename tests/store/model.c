@@ -51,14 +51,14 @@ static void add_fact(struct model *m, const struct fact *f)
     m->facts[m->n++] = *f;
 }
 
-void model_add(struct model *m, const struct id *log, const struct hash *hash, struct bytes bytes)
+void model_add(struct model *m, const struct id *log, const struct hash *hash, struct bytes op_bytes)
 {
-    uint8_t *copy = take_memory(NULL, bytes.n);
+    uint8_t *copy = take_memory(NULL, op_bytes.n);
     struct fact f = {.op = copy};
     struct op op;
     struct action a;
-    memcpy(copy, bytes.p, bytes.n);
-    CHECK(op_decode(bytes_of(copy, bytes.n), &op, NULL) == 0);
+    memcpy(copy, op_bytes.p, op_bytes.n);
+    CHECK(op_decode(bytes_of(copy, op_bytes.n), &op, NULL) == 0);
     f.key = (struct model_key){op.space, op.id};
     f.stamp = (struct stamp){.cls = op.cls, .hlc = op.hlc, .log = *log};
     memcpy(f.stamp.hash, hash->b, 16);
@@ -87,7 +87,7 @@ struct view {
 
 static struct view view_of(const struct model *m, uint8_t space, const struct id *id)
 {
-    struct view v = {.f = take_memory(NULL, m->n * sizeof(struct fact *))};
+    struct view v = {.f = take_memory(NULL, m->n * sizeof(void *))};
     struct model_key key = {space, *id};
     for (size_t i = 0; i < m->n; i++) {
         if (key_order(&m->facts[i].key, &key) == 0)
@@ -169,13 +169,13 @@ static int falling(const void *a, const void *b)
 /* The distinct writes of one register, from the highest down. */
 static struct view writes_of(const struct view *v, uint64_t tag)
 {
-    struct view all = {.f = take_memory(NULL, v->n * sizeof(struct fact *))};
+    struct view all = {.f = take_memory(NULL, v->n * sizeof(void *))};
     size_t kept = 0;
     for (size_t i = 0; i < v->n; i++) {
         if (v->f[i]->tag == tag && is_write(v->f[i]))
             all.f[all.n++] = v->f[i];
     }
-    qsort(all.f, all.n, sizeof *all.f, falling);
+    qsort(all.f, all.n, sizeof(void *), falling);
     for (size_t i = 0; i < all.n; i++) {
         if (kept == 0 || compare_writes(all.f[kept - 1], all.f[i]) != 0)
             all.f[kept++] = all.f[i];
@@ -288,7 +288,7 @@ static int add_order(const void *pa, const void *pb)
 /* The distinct additions that no removal saw, by tag, element and dot. */
 static struct view live_adds(const struct view *v)
 {
-    struct view live = {.f = take_memory(NULL, v->n * sizeof(struct fact *))};
+    struct view live = {.f = take_memory(NULL, v->n * sizeof(void *))};
     size_t kept = 0;
     for (size_t i = 0; i < v->n; i++) {
         bool removed = !is_add(v->f[i]);
@@ -297,7 +297,7 @@ static struct view live_adds(const struct view *v)
         if (!removed)
             live.f[live.n++] = v->f[i];
     }
-    qsort(live.f, live.n, sizeof *live.f, add_order);
+    qsort(live.f, live.n, sizeof(void *), add_order);
     for (size_t i = 0; i < live.n; i++) {
         if (kept == 0 || add_order(&live.f[kept - 1], &live.f[i]) != 0)
             live.f[kept++] = live.f[i];

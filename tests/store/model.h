@@ -17,7 +17,7 @@ struct model_key {
 struct model *model_new(void); /* aborts when out of memory, as all of this file */
 void model_free(struct model *m);
 /* Adds an op (copied), which must be one that op_decode takes. */
-void model_add(struct model *m, const struct id *log, const struct hash *hash, struct bytes op);
+void model_add(struct model *m, const struct id *log, const struct hash *hash, struct bytes op_bytes);
 
 /* The canonical dump of one entity: what entity_dump() must give. */
 void model_dump(const struct model *m, uint8_t space, const struct id *id, struct buf *out);

@@ -51,7 +51,7 @@ static int decode_action(uint64_t tag, struct bytes payload)
     struct err e = ERR_INIT;
     int rc;
     buf_init(&action, LIMIT_OP_BYTES);
-    buf_init(&op, 2 * LIMIT_OP_BYTES);
+    buf_init(&op, LIMIT_OP_BYTES + 1024);
     wr_varint(&action, tag);
     wr_lenbytes(&action, payload);
     raw_op(&op, CLASS_EDIT, 1, buf_view(&action));

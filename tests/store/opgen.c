@@ -168,16 +168,17 @@ static void make_one(struct maker *m)
     struct op_record *r = &m->g->ops[m->g->n];
     uint64_t log = below(m, OPGEN_LOGS);
     uint64_t hlc = ((uint64_t)OPGEN_MS << 16) + below(m, 8);
-    uint8_t *copy;
+    uint8_t *body;
     draft_one(m);
     buf_clear(&m->op);
     CHECK(draft_encode(&m->draft, hlc, &m->op) == 0);
     *r = (struct op_record){.log = small_id(0x10, log), .seq = ++m->seqs[log]};
     test_rng_fill(&m->rng, r->salt, sizeof r->salt);
-    copy = malloc(m->op.n);
-    CHECK(copy);
-    memcpy(copy, m->op.p, m->op.n);
-    r->op = bytes_of(copy, m->op.n);
+    body = malloc(m->op.n);
+    CHECK(body);
+    memcpy(body, m->op.p, m->op.n);
+    m->g->bodies[m->g->n] = body;
+    r->op = bytes_of(body, m->op.n);
     op_hash(r->salt, r->op, &r->hash);
     if (m->collide)
         memset(r->hash.b, (int)(0xf0 + below(m, HASHES)), 16);
@@ -188,7 +189,8 @@ void opgen_make(struct opgen *g, uint64_t seed, size_t n, bool collide)
 {
     struct maker m = {.g = g, .collide = collide};
     *g = (struct opgen){.ops = calloc(n + 1, sizeof *g->ops)};
-    CHECK(g->ops);
+    g->bodies = calloc(n + 1, sizeof(void *));
+    CHECK(g->ops && g->bodies);
     test_rng_init(&m.rng, seed);
     draft_init(&m.draft);
     buf_init(&m.op, LIMIT_OP_BYTES);
@@ -201,7 +203,8 @@ void opgen_make(struct opgen *g, uint64_t seed, size_t n, bool collide)
 void opgen_release(struct opgen *g)
 {
     for (size_t i = 0; i < g->n; i++)
-        free((void *)(uintptr_t)g->ops[i].op.p);
+        free(g->bodies[i]);
+    free(g->bodies);
     free(g->ops);
     *g = (struct opgen){0};
 }

@@ -12,6 +12,7 @@
 struct opgen {
     struct op_record *ops; /* seq without gaps in each log, in the order of the array */
     size_t n;
+    uint8_t **bodies; /* what the ops are views of */
 };
 
 /* Makes n ops. With `collide` the first halves of hashes come from a handful, as no honest hash would: then
