@@ -235,20 +235,27 @@ static int add_counters(struct graph *g, const struct node *n)
     return rc;
 }
 
+/* A key that supports and contradicts counts as supporting, whichever member has which. */
 static int add_event(struct graph *g, struct group *to, struct stmt *q, size_t group)
 {
-    uint8_t what[17] = {0};
+    uint8_t what[sizeof group + 17] = {0}; /* longer than a device's key */
     struct bytes key = db_bytes(q, 0);
-    bool fresh;
-    memcpy(what, key.p, key.n < 16 ? key.n : 16);
-    what[16] = (uint8_t)db_int(q, 1);
-    int rc = first_time(g, group, bytes_of(what, sizeof what), &fresh);
-    if (rc == 0 && fresh) {
-        to->support = count_add(to->support, what[16] == 0);
-        to->against = count_add(to->against, what[16] != 0);
+    memcpy(what, &group, sizeof group);
+    memcpy(what + sizeof group, key.p, key.n < 16 ? key.n : 16);
+    struct map_slot *slot = map_add(g->unique, bytes_of(what, sizeof what), NULL);
+    if (slot == NULL) {
+        return err_set(g->e, ERR_NOMEM, "counting evidence");
+    }
+    uint64_t before = slot->v.num;
+    slot->v.num |= db_int(q, 1) != 0 ? 2 : 1;
+    if ((before & 1) == 0 && (slot->v.num & 1) != 0) {
+        to->support = count_add(to->support, 1);
+        to->against -= before != 0;
+    } else if (before == 0) {
+        to->against = count_add(to->against, 1);
     }
     span_add(&to->first_ms, &to->last_ms, db_int(q, 2));
-    return rc;
+    return 0;
 }
 
 static int add_events(struct graph *g, const struct node *n)

@@ -117,19 +117,22 @@ bool prop_columns(const struct entity *x, struct prop *out)
     return true;
 }
 
+/* A key that supports and contradicts (two devices judged one day with different knowledge of it) counts as supporting. */
 static int add_events(struct store *s, struct prop *p, struct err *e)
 {
     struct stmt *q = NULL;
-    int rc = db_prepare(
-        s, "SELECT count(*), coalesce(sum(against), 0), min(time), max(time) FROM event WHERE entity = ?1",
-        &q, e);
+    int rc = db_prepare(s,
+                        "SELECT count(*), coalesce(sum(against), 0), min(time), max(time), coalesce(sum(against AND NOT"
+                        " EXISTS(SELECT 1 FROM event x WHERE x.entity = e.entity AND x.key = e.key AND NOT x.against)), 0)"
+                        " FROM event e WHERE entity = ?1",
+                        &q, e);
     if (rc == 0) {
         db_bind_int(q, 1, p->row);
         rc = db_step(q, e);
     }
     if (rc > 0 && db_int(q, 0) > 0) {
         p->support = count_add(p->support, (uint64_t)(db_int(q, 0) - db_int(q, 1)));
-        p->against = count_add(p->against, (uint64_t)db_int(q, 1));
+        p->against = count_add(p->against, (uint64_t)db_int(q, 4));
         span_add(&p->first_ms, &p->last_ms, db_int(q, 2));
         span_add(&p->first_ms, &p->last_ms, db_int(q, 3));
     }
