@@ -11,12 +11,13 @@
 /* At least this share of the days on which the same source saw anything at all. */
 #define FOCUS_SHARE_MIN 0.2
 
-static size_t uses_from(const struct subject *s, int32_t day)
+/* Distinct days from a day on. */
+static unsigned days_from(const struct subject *s, int32_t day)
 {
-    size_t i = 0;
-    while (i < s->n && s->v[i].day < day)
-        i++;
-    return i;
+    unsigned n = 0;
+    for (size_t i = 0; i < s->n; i++)
+        n += s->v[i].day >= day && (i == 0 || s->v[i].day != s->v[i - 1].day);
+    return n;
 }
 
 static unsigned source_days(const struct frame *f, uint16_t source)
@@ -24,15 +25,19 @@ static unsigned source_days(const struct frame *f, uint16_t source)
     return frame_active_days(f->sources[source].active, WINDOW_DAYS - FOCUS_DAYS, WINDOW_DAYS - 1);
 }
 
+/* All days of the window are evidence, so that keys of occasions once written stay true; the last weeks
+ * decide. */
 static int focus(struct heuristics *h, const struct subject *s, struct bytes shown, struct err *e)
 {
     const struct frame *f = heur_frame(h);
-    size_t from = uses_from(s, f->newest - FOCUS_DAYS + 1);
+    size_t from = 0;
+    while (from < s->n && s->v[from].day < 0)
+        from++;
     if (from == s->n || s->v[s->n - 1].day <= f->newest - FOCUS_RECENT_DAYS)
         return 0;
     evidence_begin(h);
     evidence_uses(h, s->v + from, s->n - from);
-    unsigned days = (unsigned)evidence_support(h), all = source_days(f, s->v[s->n - 1].source);
+    unsigned days = days_from(s, f->newest - FOCUS_DAYS + 1), all = source_days(f, s->v[s->n - 1].source);
     if (days < FOCUS_DAYS_MIN || days < FOCUS_SHARE_MIN * all)
         return 0;
     struct buf *key = heur_key(h), *text = heur_text(h), *why = heur_reasoning(h);

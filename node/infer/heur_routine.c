@@ -200,15 +200,12 @@ static void evidence_put(struct heuristics *h, const struct subject *s, const st
                          const struct cell *cell)
 {
     const struct frame *f = heur_frame(h);
-    int32_t last = INT32_MIN;
     const struct use *latest = NULL;
     for (size_t i = 0; i < s->n; i++) {
         if (!use_in(f, &s->v[i], cell))
             continue;
-        if (s->v[i].day != last)
-            evidence_occasion(h, &s->v[i], false);
+        evidence_occasion(h, &s->v[i], false);
         evidence_link(h, s->v[i].observation, false);
-        last = s->v[i].day;
         latest = &s->v[i];
     }
     for (int d = 0; latest != NULL && d < WINDOW_DAYS; d++) {

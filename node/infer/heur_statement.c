@@ -22,7 +22,6 @@ static void statement_evidence(struct heuristics *h, const struct subject *s, ui
                                const struct use **last, bool *overruled)
 {
     struct statement_name mine, other;
-    int32_t for_day = INT32_MIN, against_day = INT32_MIN;
     *last = NULL;
     *overruled = false;
     (void)statement_name_split(heur_member(h, m), &mine);
@@ -30,17 +29,13 @@ static void statement_evidence(struct heuristics *h, const struct subject *s, ui
         const struct use *u = &s->v[i];
         (void)statement_name_split(heur_member(h, u->member), &other);
         if (u->member == m) {
-            if (u->day != for_day)
-                evidence_occasion(h, u, false);
+            evidence_occasion(h, u, false);
             evidence_link(h, u->observation, false);
-            for_day = u->day;
             *last = u;
             *overruled = false;
         } else if (*last != NULL && opposed(&mine, &other)) {
-            if (u->day != against_day)
-                evidence_occasion(h, u, true);
+            evidence_occasion(h, u, true);
             evidence_link(h, u->observation, true);
-            against_day = u->day;
             *overruled = true;
         }
     }

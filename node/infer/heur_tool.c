@@ -115,14 +115,11 @@ static void contest(struct heuristics *h, const struct subject *s, size_t from, 
     if (x == y)
         return;
     uint32_t winner = x > y ? xy[0] : xy[1];
-    bool first = true;
     for (size_t i = from; i < to; i++) {
         if (s->v[i].member != winner)
             continue;
-        if (first)
-            evidence_occasion(h, &s->v[i], x < y);
+        evidence_occasion(h, &s->v[i], x < y);
         evidence_link(h, s->v[i].observation, x < y);
-        first = false;
     }
 }
 

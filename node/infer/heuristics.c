@@ -468,6 +468,11 @@ void evidence_begin(struct heuristics *h)
 void evidence_occasion(struct heuristics *h, const struct use *u, bool against)
 {
     const struct occasion_day o = {u->day, u->source, against, u->observation};
+    const struct occasion_day *held = (const struct occasion_day *)(const void *)h->occasions.p;
+    for (size_t i = h->occasions.n / sizeof o; i-- > 0 && held[i].day == o.day;) {
+        if (held[i].source == o.source && held[i].against == against)
+            return;
+    }
     (void)buf_append(&h->occasions, &o, sizeof o);
 }
 
@@ -480,8 +485,7 @@ void evidence_link(struct heuristics *h, int64_t observation, bool against)
 void evidence_uses(struct heuristics *h, const struct use *v, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
-        if (i == 0 || v[i].day != v[i - 1].day)
-            evidence_occasion(h, &v[i], false);
+        evidence_occasion(h, &v[i], false);
         evidence_link(h, v[i].observation, false);
     }
 }
@@ -492,19 +496,27 @@ static const struct occasion_day *occasions(const struct heuristics *h, size_t *
     return (const struct occasion_day *)(const void *)h->occasions.p;
 }
 
-uint64_t evidence_support(const struct heuristics *h)
+static uint64_t evidence_days(const struct heuristics *h, bool against)
 {
     size_t n;
-    uint64_t support = 0;
+    uint64_t days = 0;
+    int32_t last = INT32_MIN;
     const struct occasion_day *o = occasions(h, &n);
-    for (size_t i = 0; i < n; i++)
-        support += !o[i].against;
-    return support;
+    for (size_t i = 0; i < n; i++) {
+        days += o[i].against == against && o[i].day != last;
+        last = o[i].against == against ? o[i].day : last;
+    }
+    return days;
+}
+
+uint64_t evidence_support(const struct heuristics *h)
+{
+    return evidence_days(h, false);
 }
 
 uint64_t evidence_against(const struct heuristics *h)
 {
-    return h->occasions.n / sizeof(struct occasion_day) - evidence_support(h);
+    return evidence_days(h, true);
 }
 
 static int link_compare(const void *pa, const void *pb)

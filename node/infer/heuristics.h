@@ -80,13 +80,15 @@ int heur_observation(struct heuristics *h, int64_t row, struct stored_observatio
 struct bytes heur_member(const struct heuristics *h, uint32_t member);
 size_t heur_members(const struct heuristics *h);
 
-/* Evidence of the claim being built. Occasions: at most one a day; days in any order. An against-occasion has
- * no time of its own. */
+/* Evidence of the claim being built. Occasions: one for each day, source and sign, however often it is
+ * called; calls for one day follow each other. An against-occasion has no time of its own. A source is not
+ * chosen over another: what one source saw must not depend on which others were read before. */
 void evidence_begin(struct heuristics *h);
 void evidence_occasion(struct heuristics *h, const struct use *u, bool against);
 void evidence_link(struct heuristics *h, int64_t observation, bool against);
-/* Every use in [v, v+n) linked; one occasion for each day. */
+/* Every use in [v, v+n) an occasion and linked. */
 void evidence_uses(struct heuristics *h, const struct use *v, size_t n);
+/* Days with at least one occasion. */
 uint64_t evidence_support(const struct heuristics *h);
 uint64_t evidence_against(const struct heuristics *h);
 

@@ -1,8 +1,10 @@
-/* Inference: where propositions come from. A backend looks at stored (audited) observations and writes propositions through node/model/claim.h.
- * The built-in backend, node/infer/heuristics*, is deterministic and offline: what it claims is a function of the traces held (store/local.h), so neither the order of import nor
- * the split into batches matters, and erasing observations takes back what was learnt from them.
+/* Inference: where propositions come from. A backend looks at stored (audited) observations and writes
+ * propositions through node/model/claim.h. The built-in backend, node/infer/heuristics*, is deterministic and
+ * offline: what it claims is a function of the traces held (store/local.h), so neither the order of import
+ * nor the split into batches matters, and erasing observations takes back what was learnt from them.
  *
- * The caller has a transaction open around both calls. Observations whose text came from the model are never passed in (audit drops them).
+ * The caller has a transaction open around both calls. Observations whose text came from the model are never
+ * passed in (audit drops them).
  */
 #ifndef NODE_INFER_INFER_H
 #define NODE_INFER_INFER_H
@@ -13,9 +15,10 @@ struct infer_env {
     struct store *store;
     const struct clock *clock;
     struct id device;
-    const char *device_name;     /* for "which device for what" */
-    struct bytes event_secret;   /* 32 bytes, the group's: keys event keys and claim occasions (DESIGN §3.2) */
-    const char *user_name;       /* how the user is called in texts; NULL: "the user" is left out, texts start with a verb */
+    const char *device_name;   /* for "which device for what" */
+    struct bytes event_secret; /* 32 bytes, the group's: keys event keys and claim occasions (DESIGN §3.2) */
+    const char *user_name; /* how the user is called in texts; NULL: "the user" is left out, texts start with
+                              a verb */
 };
 
 struct infer_summary {
@@ -27,10 +30,12 @@ int infer_open(struct infer **out, const struct infer_env *env, struct err *e) M
 void infer_close(struct infer *x); /* NULL fine */
 /* Indexes one stored observation (row > 0, fresh): derives its features and adds traces. */
 int infer_observe(struct infer *x, const struct stored_observation *o, struct err *e) MUST_CHECK;
-/* Looks at every dirty feature, writes what changed as ops and links. Idempotent: a second flush writes nothing. *sum (may be NULL) is added to. */
+/* Looks at every dirty feature, writes what changed as ops and links. Idempotent: a second flush writes
+ * nothing. *sum (may be NULL) is added to. */
 int infer_flush(struct infer *x, struct infer_summary *sum, struct err *e) MUST_CHECK;
 
-/* The event key of an observation: BLAKE2b-128 keyed with the group's secret over (source, normalised content, time bucket or occurrence or the source's id). */
+/* The event key of an observation: BLAKE2b-128 keyed with the group's secret over (source, normalised
+ * content, time bucket or occurrence or the source's id). */
 struct observation;
 void event_key(struct bytes event_secret, const struct observation *o, uint8_t out[16]);
 

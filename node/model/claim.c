@@ -126,6 +126,18 @@ static void reg_put_time(struct claim_writer *w, enum op_tag tag, int64_t ms)
     reg_put(w, tag, buf_view(&w->scratch));
 }
 
+/* The creation time stored, later than any when there is none: older evidence moves it back. */
+static int64_t created_held(const struct claim_writer *w)
+{
+    struct bytes held;
+    struct rd r;
+    if (!entity_reg(w->entity, REG_CREATED, &held, NULL))
+        return INT64_MAX;
+    rd_init(&r, held);
+    int64_t ms = rd_svarint(&r);
+    return r.err == 0 ? ms : INT64_MAX;
+}
+
 static void registers_put(struct claim_writer *w, const struct claim *c)
 {
     const struct kind_info *k = kind_info(c->kind);
@@ -139,9 +151,7 @@ static void registers_put(struct claim_writer *w, const struct claim *c)
         reg_put(w, REG_PRIOR, bytes_of(prior, 2));
     }
     reg_put_time(w, REG_VALID_UNTIL, c->until_ms);
-    struct bytes created;
-    struct stamp stamp;
-    if (!entity_reg(w->entity, REG_CREATED, &created, &stamp))
+    if (c->created_ms < created_held(w))
         reg_put_time(w, REG_CREATED, c->created_ms);
     if (entity_reg_u8(w->entity, REG_LIFE, 1) == 0)
         reg_write(w, REG_LIFE, bytes_of("\1", 1));
