@@ -183,25 +183,92 @@ static void prefer_token(struct scan *s, struct hit *h)
         *h = token;
 }
 
+/* Bounds of look-ahead may fall inside a character: spans take whole ones. */
+static void widen(const struct scan *s, struct hit *h)
+{
+    while (h->from > s->floor && (s->p[h->from] & 0xc0) == 0x80)
+        h->from--;
+    while (h->to < s->n && (s->p[h->to] & 0xc0) == 0x80)
+        h->to++;
+}
+
 void scan_init(struct scan *s, struct bytes in, unsigned classes, enum redact_context context)
 {
     *s = (struct scan){.p = in.p, .n = in.n, .classes = classes, .context = context};
 }
 
+static size_t min_size(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+static size_t max_size(size_t a, size_t b)
+{
+    return a > b ? a : b;
+}
+
+/* Puts a span that begins further on among those that wait, in order. One that overlaps another, or finds no
+ * room, is joined with it: rather too much is hidden than too little. */
+static void wait_for(struct scan *s, const struct hit *h)
+{
+    size_t at = 0;
+    while (at < s->n_waiting && s->waiting[at].to <= h->from)
+        at++;
+    bool overlaps = at < s->n_waiting && s->waiting[at].from < h->to;
+    if (overlaps || s->n_waiting == WAITING_MAX) {
+        struct hit *w = &s->waiting[min_size(at, WAITING_MAX - 1)];
+        w->from = min_size(w->from, h->from);
+        w->to = max_size(w->to, h->to);
+        return;
+    }
+    memmove(&s->waiting[at + 1], &s->waiting[at], (s->n_waiting - at) * sizeof *h);
+    s->waiting[at] = *h;
+    s->n_waiting++;
+}
+
+/* A span is taken: the walk goes on behind it, and what still waits begins behind it too. */
+static bool take(struct scan *s, struct hit *h)
+{
+    size_t kept = 0;
+    widen(s, h);
+    s->floor = h->to;
+    s->at = max_size(s->at, h->to);
+    for (size_t i = 0; i < s->n_waiting; i++) {
+        struct hit w = s->waiting[i];
+        w.from = max_size(w.from, s->floor);
+        if (w.from < w.to)
+            s->waiting[kept++] = w;
+    }
+    s->n_waiting = kept;
+    return true;
+}
+
+/* What a detector found at `at`, if it is ours to report. */
+static bool found_at(struct scan *s, size_t at, struct hit *h)
+{
+    if (triggers[s->p[at]] == 0 || !detect(s, at, h) || h->from < s->floor)
+        return false;
+    prefer_token(s, h);
+    return (s->classes & REDACT_BIT(h->cls)) != 0;
+}
+
+/* A span may begin further on than the name that gives it away. It waits until the walk gets there, so that
+ * what stands between is looked at too. */
 bool scan_next(struct scan *s, struct hit *h)
 {
     while (s->at < s->n) {
+        if (s->n_waiting > 0 && s->at >= s->waiting[0].from) {
+            *h = s->waiting[0];
+            s->waiting[0].to = 0;
+            return take(s, h);
+        }
         size_t at = s->at++;
         s->steps++;
-        if (triggers[s->p[at]] == 0 || !detect(s, at, h) || h->from < s->floor)
+        if (!found_at(s, at, h))
             continue;
-        prefer_token(s, h);
-        if ((s->classes & REDACT_BIT(h->cls)) == 0)
-            continue;
-        s->floor = h->to;
-        if (h->to > s->at)
-            s->at = h->to;
-        return true;
+        if (h->from <= at)
+            return take(s, h);
+        wait_for(s, h);
     }
     return false;
 }

@@ -162,11 +162,11 @@ void command_end_at(struct scan *s, size_t at)
 }
 
 /* One shell word from `at`: quoted and bare parts glued together. */
-static size_t shell_word_end(struct scan *s, size_t at)
+static size_t shell_word_end(struct scan *s, size_t at, size_t max)
 {
     size_t i = at;
     uint8_t quote = 0;
-    for (; i < s->n && i - at < VALUE_BYTES_MAX && s->p[i] != '\n'; i++) {
+    for (; i < s->n && i - at < max && s->p[i] != '\n'; i++) {
         uint8_t c = s->p[i];
         if (quote == 0 && ch_is(s, i, CH_BLANK))
             break;
@@ -179,10 +179,10 @@ static size_t shell_word_end(struct scan *s, size_t at)
     return i;
 }
 
-/* The part of the word behind its first `mark`, without quotes around it. */
-static bool part_after(struct scan *s, size_t at, uint8_t mark, struct value *v)
+/* The part of the word behind its first `mark`, without quotes around it; of the word at most max bytes. */
+static bool part_after(struct scan *s, size_t at, uint8_t mark, size_t max, struct value *v)
 {
-    size_t end = shell_word_end(s, at), i = at;
+    size_t end = shell_word_end(s, at, max), i = at;
     while (i < end && s->p[i] != mark)
         i++;
     if (i >= end)
@@ -206,17 +206,17 @@ static bool is_bare_stand_in(const struct scan *s, const struct value *v)
     return false;
 }
 
-static bool read_flag_value(struct scan *s, size_t at, enum flag_kind kind, struct value *v)
+static bool read_flag_value(struct scan *s, size_t at, enum flag_kind kind, size_t max, struct value *v)
 {
     switch (kind) {
     case FLAG_USERPASS:
-        return part_after(s, at, ':', v);
+        return part_after(s, at, ':', max, v);
     case FLAG_PERCENT:
-        return part_after(s, at, '%', v);
+        return part_after(s, at, '%', max, v);
     case FLAG_COMMA:
-        return part_after(s, at, ',', v);
+        return part_after(s, at, ',', max, v);
     case FLAG_COOKIE:
-        return part_after(s, at, '=', v) && v->to - v->from >= 8;
+        return part_after(s, at, '=', max, v) && v->to - v->from >= 8;
     case FLAG_SOURCE:
         return scan_is(s, at, "pass:") && value_read(s, at + 5, ";|&", v);
     case FLAG_NEXT:
@@ -250,8 +250,10 @@ static bool row_matches(struct scan *s, size_t at, const struct redact_command *
     if (apart ? c->kind == FLAG_GLUED : c->kind == FLAG_NEXT || (c->flag[1] == '-'))
         return false;
     end += scan_run(s, end, CH_BLANK | CH_EQUAL, 8);
-    if (!read_flag_value(s, end, c->kind, &v) || value_is_reference(s, &v) ||
+    if (!read_flag_value(s, end, c->kind, VALUE_BYTES_MAX, &v) || value_is_reference(s, &v) ||
         (c->kind == FLAG_USERPASS && is_bare_stand_in(s, &v)))
+        return false;
+    if (v.to + 2 >= end + VALUE_BYTES_MAX && !read_flag_value(s, end, c->kind, SIZE_MAX, &v))
         return false;
     return value_hit(s, &v, h);
 }

@@ -38,22 +38,26 @@ extern const uint16_t redact_chars[256];
 /* A command whose flags carry secrets; see redact_command.c. */
 struct redact_command;
 
-struct scan {
-    const uint8_t *p;
-    size_t n;
-    unsigned classes;
-    enum redact_context context;
-    size_t at;                            /* where the walk is */
-    size_t floor;                         /* end of the last span: no span may begin before it */
-    size_t steps;                         /* bytes that detectors have looked at */
-    const struct redact_command *command; /* the command whose arguments these are, or NULL */
-    size_t echo_from, echo_to; /* the argument of the last `echo`, for pipes into a password prompt */
-};
+#define WAITING_MAX 4
 
 struct hit {
     size_t from, to;
     enum redact_class cls;
     const char *label; /* static; "" for classes that need none */
+};
+
+struct scan {
+    const uint8_t *p;
+    size_t n;
+    unsigned classes;
+    enum redact_context context;
+    size_t at;                       /* where the walk is */
+    size_t floor;                    /* end of the last span: no span may begin before it */
+    struct hit waiting[WAITING_MAX]; /* found, but the walk is not there yet; in order */
+    size_t n_waiting;
+    size_t steps;                         /* bytes that detectors have looked at */
+    const struct redact_command *command; /* the command whose arguments these are, or NULL */
+    size_t echo_from, echo_to; /* the argument of the last `echo`, for pipes into a password prompt */
 };
 
 void scan_init(struct scan *s, struct bytes in, unsigned classes, enum redact_context context);

@@ -174,7 +174,7 @@ static void passwords_on_command_lines_are_found(void **state)
     command_becomes("zip -P hunter2 a.zip b", "zip -P [SECRET:password] a.zip b");
     command_becomes("7z x -phunter2 a.7z", "7z x -p[SECRET:password] a.7z");
     command_becomes("smbclient //s/x -U bob%hunter2", "smbclient //s/x -U bob%[SECRET:password]");
-    command_becomes("openssl enc -pass pass:hunter2 -in x", "openssl enc -pass pass:[SECRET:password] -in x");
+    command_becomes("openssl enc -pass pass:hunter2 -in x", "openssl enc -pass [SECRET:password] -in x");
     command_becomes("set -gx API_KEY 1234567890abcdef", "set -gx API_KEY [SECRET:password]");
 }
 
@@ -203,6 +203,14 @@ static void curl_credentials_are_found(void **state)
     stays("curl -u username:password http://h");
     stays("curl -u \"${user}:${password}\" h");
     stays("curl -H \"Authorization: Bearer $API_KEY\" h");
+}
+
+static void secrets_before_a_found_value_are_found_too(void **state)
+{
+    (void)state;
+    command_becomes("curl -u \"4111111111111111:x1y2\" h", "curl -u \"[CARD]:[SECRET:password]\" h");
+    command_becomes("curl --user 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:x1 h",
+                    "curl --user [SECRET:github]:[SECRET:password] h");
 }
 
 static void secrets_in_urls_are_found(void **state)
@@ -319,66 +327,67 @@ static void full_output_is_an_error(void **state)
 #define STEPS_PER_BYTE_MAX 260u
 
 /* Texts made to send each detector as far as it goes without a find. */
+static const char *const units[] = {
+    "4",
+    "4111 ",
+    "4111-",
+    "DE89",
+    "DE89 ",
+    "-",
+    "-----BEGIN PRIVATE KEY-----",
+    "eyJ",
+    "eyJ-",
+    "eyJhbGciOiJ.",
+    "password=",
+    "password=$",
+    "password='",
+    "password=\"",
+    "token:\"a'",
+    "pass ",
+    "://",
+    "://a:",
+    "?sig=",
+    "&key=a",
+    "curl -u ",
+    "curl -u a",
+    "mysql -p ",
+    "echo a|sudo -S ",
+    "<<<",
+    "sudo -S<<<",
+    "a@",
+    "a@b.",
+    "+1",
+    "(1)",
+    "1-",
+    "EAAA-",
+    "EAAC",
+    "sk-ant-",
+    "Q~",
+    "1Q~",
+    "-us1",
+    "xoxb-",
+    "AAAAAAAAAAAAAAAAAAAAAAAA.",
+    "cookie:a ",
+    "authorization: a ",
+    "bearer ",
+    "a\"==token",
+    "\\\"",
+    "<token>",
+    "api_key",
+    "s.",
+    "hooks.slack.com/services/T",
+    "12345678:",
+    "0.",
+    "7z ",
+    "token-",
+    "ghs_a.",
+    "pypi-AgE-",
+    "glpat--",
+};
+
 static void work_stays_linear_on_hostile_input(void **state)
 {
     (void)state;
-    static const char *const units[] = {
-        "4",
-        "4111 ",
-        "4111-",
-        "DE89",
-        "DE89 ",
-        "-",
-        "-----BEGIN PRIVATE KEY-----",
-        "eyJ",
-        "eyJ-",
-        "eyJhbGciOiJ.",
-        "password=",
-        "password=$",
-        "password='",
-        "password=\"",
-        "token:\"a'",
-        "pass ",
-        "://",
-        "://a:",
-        "?sig=",
-        "&key=a",
-        "curl -u ",
-        "curl -u a",
-        "mysql -p ",
-        "echo a|sudo -S ",
-        "<<<",
-        "sudo -S<<<",
-        "a@",
-        "a@b.",
-        "+1",
-        "(1)",
-        "1-",
-        "EAAA-",
-        "EAAC",
-        "sk-ant-",
-        "Q~",
-        "1Q~",
-        "-us1",
-        "xoxb-",
-        "AAAAAAAAAAAAAAAAAAAAAAAA.",
-        "cookie:a ",
-        "authorization: a ",
-        "bearer ",
-        "a\"==token",
-        "\\\"",
-        "<token>",
-        "api_key",
-        "s.",
-        "hooks.slack.com/services/T",
-        "12345678:",
-        "0.",
-        "7z ",
-        "token-",
-        "ghs_a.",
-        "pypi-AgE-",
-        "glpat--",
-    };
     char *big = malloc(BIG_BYTES);
     for (size_t u = 0; u < sizeof units / sizeof *units; u++) {
         struct scan s;
@@ -409,6 +418,7 @@ int main(void)
         cmocka_unit_test(passwords_on_command_lines_are_found),
         cmocka_unit_test(passwords_in_pipes_and_here_strings_are_found),
         cmocka_unit_test(curl_credentials_are_found),
+        cmocka_unit_test(secrets_before_a_found_value_are_found_too),
         cmocka_unit_test(secrets_in_urls_are_found),
         cmocka_unit_test(names_that_only_sound_like_secrets_stay),
         cmocka_unit_test(placeholders_and_ordinary_strings_stay),
