@@ -473,6 +473,34 @@ static void count_latest_replaces_the_earlier_ones(void **state)
     desk_release(&k);
 }
 
+/* No honest writer makes two ops of one stamp; the outcome must still not depend on which comes first. */
+static void count_of_equal_stamps_is_told_apart_by_content(void **state)
+{
+    struct count c[] = {
+        {.support = 5, .against = 1, .first_ms = 5, .last_ms = 9}, /* the highest */
+        {.support = 4, .against = 9, .first_ms = 5, .last_ms = 9},
+        {.support = 5, .against = 0, .first_ms = 7, .last_ms = 9},
+        {.support = 5, .against = 1, .first_ms = 4, .last_ms = 9},
+        {.support = 5, .against = 1, .first_ms = 5, .last_ms = 8},
+    };
+    (void)state;
+    for (size_t i = 1; i < sizeof c / sizeof *c; i++) {
+        for (size_t turn = 0; turn < 2; turn++) {
+            struct desk k;
+            struct count kept;
+            desk_init(&k);
+            for (size_t n = 0; n < 2; n++) {
+                begin(&k, CLASS_MODEL);
+                draft_count(&k.d, &c[n == turn ? 0 : i]);
+                assert_int_equal(merge(&k, 1, 1, 1, NULL), 0);
+            }
+            assert_true(entity_count_at(k.x, 0, &kept));
+            assert_true(kept.support == 5 && kept.against == 1 && kept.first_ms == 5 && kept.last_ms == 9);
+            desk_release(&k);
+        }
+    }
+}
+
 static void count_zero_takes_the_evidence_back(void **state)
 {
     struct desk k;
@@ -792,6 +820,7 @@ int main(void)
         cmocka_unit_test(set_removal_may_come_before_the_addition),
         cmocka_unit_test(set_elements_come_in_order_of_bytes),
         cmocka_unit_test(count_latest_replaces_the_earlier_ones),
+        cmocka_unit_test(count_of_equal_stamps_is_told_apart_by_content),
         cmocka_unit_test(count_zero_takes_the_evidence_back),
         cmocka_unit_test(seen_goes_to_the_sink_and_its_error_comes_back),
         cmocka_unit_test(entity_that_grows_too_large_is_refused),
