@@ -14,7 +14,7 @@
 #include <string.h>
 
 #define DECAY_UNSTATED 5
-#define PRIOR_UNSTATED 500
+#define PRIOR_UNSTATED 0 /* the prior of its kind counts */
 #define SENSITIVITY_UNSTATED 1
 
 /* ---- columns of a proposition */

@@ -101,7 +101,7 @@ struct prop {
     struct id id;
     uint32_t flags;
     uint8_t kind, decay, sensitivity;
-    uint16_t prior;                /* 1/1000 */
+    uint16_t prior;                /* 1/1000; 0: none stated, that of its kind counts */
     uint32_t devices;              /* how many devices' counters support it */
     uint64_t support, against;     /* counters and seen keys, summed; of all same-as members */
     int64_t first_ms, last_ms;     /* of the evidence; TIME_NONE when there is none */
