@@ -64,7 +64,7 @@ int cmd_init(struct run *r)
  */
 
 /* Sends a change and draws the proposition as it is now. */
-static int change(struct run *r, cJSON *req, const char *done)
+static int change(struct run *r, cJSON *req)
 {
     cJSON *answer = NULL;
     int rc = run_request(r, req, &answer);
@@ -83,7 +83,9 @@ static int change(struct run *r, cJSON *req, const char *done)
         {
             run_note(r, "cut out by the audit: %s", doc_text(redacted, "what"));
         }
-        run_note(r, "%s", doc_flag(answer, "existed") ? "already known" : done);
+        if (doc_flag(answer, "existed")) {
+            run_note(r, "already known");
+        }
     }
     cJSON_Delete(answer);
     return 0;
@@ -114,31 +116,30 @@ int cmd_tell(struct run *r)
     request_text(req, "scope", args_value(a, "scope"));
     request_flag(req, "pinned", args_flag(a, "pin"));
     free(text);
-    return change(r, req, "told");
+    return change(r, req);
 }
 
-static int verdict(struct run *r, const char *cmd, const char *done)
+static int verdict(struct run *r, const char *cmd)
 {
-    bool undo = args_flag(&r->args, "undo");
     cJSON *req = request_new(cmd);
     request_text(req, "id", args_at(&r->args, 0));
-    request_flag(req, "off", undo);
-    return change(r, req, undo ? "taken back" : done);
+    request_flag(req, "off", args_flag(&r->args, "undo"));
+    return change(r, req);
 }
 
 int cmd_confirm(struct run *r)
 {
-    return verdict(r, "confirm", "confirmed");
+    return verdict(r, "confirm");
 }
 
 int cmd_reject(struct run *r)
 {
-    return verdict(r, "reject", "rejected");
+    return verdict(r, "reject");
 }
 
 int cmd_pin(struct run *r)
 {
-    return verdict(r, "pin", "pinned");
+    return verdict(r, "pin");
 }
 
 int cmd_edit(struct run *r)
@@ -148,7 +149,7 @@ int cmd_edit(struct run *r)
     request_text(req, "id", args_at(&r->args, 0));
     request_text(req, "text", text);
     free(text);
-    return change(r, req, "changed");
+    return change(r, req);
 }
 
 /* ---- forget ----------------------------------------------------------------------------------------------

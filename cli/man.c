@@ -2,23 +2,29 @@
  * they seem, and a line may not begin with a dot or a quote. */
 #include "cli/help.h"
 
+#include "base/text.h"
+
 #include <string.h>
 
 static void roff_text(struct page *p, const char *text)
 {
+    struct bytes b = bytes_str(text);
     bool start = true;
-    for (; *text != '\0'; text++) {
-        if (start && (*text == '.' || *text == '\'')) {
+    for (size_t at = 0; at < b.n;) {
+        int32_t cp = utf8_next(b, &at);
+        if (start && (cp == '.' || cp == '\'')) {
             page_str(p, "\\&");
         }
-        if (*text == '\\') {
+        if (cp == '\\') {
             page_str(p, "\\e");
-        } else if (*text == '-') {
+        } else if (cp == '-') {
             page_str(p, "\\-");
+        } else if (cp < 0x80) {
+            page_printf(p, "%c", (char)cp);
         } else {
-            page_printf(p, "%c", *text);
+            page_printf(p, "\\[u%04X]", (unsigned)cp);
         }
-        start = *text == '\n';
+        start = cp == '\n';
     }
 }
 
