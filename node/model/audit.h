@@ -2,12 +2,13 @@
  * rest, repairs text to valid UTF-8 within limits, and counts every decision without its content. Fails
  * closed: any error means the observation is dropped, and that is counted too.
  *
- * Rules are text, one a line, first match decides:
+ * Rules are text, one a line, first match decides (grammar and meaning in AUDIT.md):
+ *
  *     drop|keep [source=GLOB] [app=GLOB] [site=GLOB] [path=GLOB] [title=GLOB] [command=GLOB]
- * [hours=HH:MM-HH:MM] [days=mon,tue-fri] [private] GLOB: '*' and '?', ASCII case-insensitive; site matches
- * the host and its subdomains; path matches cwd, files and file URLs; hours are the user's local clock and
- * may wrap midnight. All conditions of a rule must hold. Built-in rules come first and cannot be kept away:
- * private windows are dropped; text from the model is dropped.
+ *               [hours=HH:MM-HH:MM] [days=mon,tue-fri] [private]
+ *
+ * All conditions of a rule must hold. Built-in rules come first and cannot be kept away: private windows are
+ * dropped; text from the model is dropped.
  */
 #ifndef NODE_MODEL_AUDIT_H
 #define NODE_MODEL_AUDIT_H
@@ -43,7 +44,8 @@ struct audit_count {
     char rule[64]; /* "redact:card", "private-window", "rule 3", "paused", "error" … */
     char source[65];
     uint64_t n;
-    int64_t first_ms, last_ms; /* capture times of the first and last observation counted */
+    int64_t first_ms,
+        last_ms; /* capture times of the first and last observation counted; 0 when none is known */
 };
 /* The i-th line, or false; audit_counts_clear starts anew (call it once the lines are durable). */
 bool audit_counts_at(const struct audit *a, size_t i, struct audit_count *out);

@@ -1,8 +1,13 @@
 /* Provider tokens and API keys, recognised by their structure: a table of small patterns.
  *
  * A pattern is literal text and runs: '%' class '{' min [',' [max]] '}'. Runs are greedy and never give back.
- * Classes: d digits    h lower hex   H hex          l a-z 0-9   u A-Z 0-9   a letters   w letters and digits
- *     W w _ -     P W and .     B base64 + / = V W and + / =
+ * Classes:
+ *
+ *     d digits          h lower hex       H hex
+ *     l a-z 0-9         u A-Z 0-9         a letters
+ *     w letters, digits W w and _ -       P W and .
+ *     B w and + / =     V W and + / =
+ *
  * An open run looks at most OPEN_RUN_MAX bytes ahead; once the token is found it takes the rest of its run.
  * A match must not be glued to more of the same: no letter, digit or '_' before it, and behind it no byte of
  * its last run's class. What the runs matched must not look made up (xxxx, 1111). The table is sorted by the
