@@ -1,8 +1,12 @@
 /* Features and traces: the index that inference reads, and the set of features whose traces changed.
  *
- * Traces are the bulk of an import, four or so for each observation, and lie all over their table. So they
- * are held back until the transaction commits (or somebody reads them, or there are TRACES_HELD_MAX), and are
- * then written in the order of the table: half the time. The names looked up are held as long.
+ * Traces are the bulk of an import, four or so for each observation, and lie all over their table: written
+ * one by one they cost more than all else, and every commit rewrites most of the table. So an observation's
+ * traces are first kept as its own list (observation_trace, one row, at the end of its table) and the
+ * observation is put down in trace_pending. Whoever reads traces or the dirty set merges what is pending into
+ * the table `trace` first, in the order of the table: an import does so once, at its end. The lists stay:
+ * they are what erasing an observation goes by. A crash loses nothing, since what is pending is stored;
+ * merging twice changes nothing.
  */
 #include "base/cursor.h"
 #include "store/local_int.h"
@@ -10,24 +14,27 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* 1.5 MB. */
-#define TRACES_HELD_MAX 65536u
+/* Traces merged in one go: 1.5 MB. */
+#define TRACES_MERGED_MAX 65536u
 /* Names held; an import rarely sees more in one transaction. */
 #define NAMES_HELD_MAX 8192u
 #define NAME_BYTES_MAX 1024u
 /* Traces of one observation: more features are never made of one. */
 #define OBSERVATION_TRACES_BYTES_MAX (1u << 20)
 
-struct held_trace {
+/* A trace and the feature that it belongs to. */
+struct entry {
     int64_t feature;
     struct trace t;
 };
 
 struct local_cache {
-    struct held_trace *held;
-    size_t n, cap;
     struct map *names;
-    struct buf scratch;
+    int64_t observation;   /* whose traces are being added; 0 = none */
+    struct buf traces;     /* its list so far, not written yet */
+    bool merged;           /* nothing is pending */
+    struct entry *merging; /* TRACES_MERGED_MAX, made at the first merge */
+    size_t n_merging;
 };
 
 /* ---- what a transaction holds back */
@@ -44,7 +51,7 @@ static struct local_cache *cache_of(struct store *s)
         free(c);
         return NULL;
     }
-    buf_init(&c->scratch, OBSERVATION_TRACES_BYTES_MAX);
+    buf_init(&c->traces, OBSERVATION_TRACES_BYTES_MAX);
     s->local = c;
     return c;
 }
@@ -54,8 +61,8 @@ void local_release(struct store *s)
     if (s->local == NULL)
         return;
     map_free(s->local->names);
-    buf_release(&s->local->scratch);
-    free(s->local->held);
+    buf_release(&s->local->traces);
+    free(s->local->merging);
     free(s->local);
     s->local = NULL;
 }
@@ -69,8 +76,11 @@ void local_forget_names(struct store *s)
 void local_forget_cache(struct store *s)
 {
     local_forget_names(s);
-    if (s->local != NULL)
-        s->local->n = 0;
+    if (s->local == NULL)
+        return;
+    s->local->observation = 0;
+    buf_clear(&s->local->traces);
+    s->local->merged = false;
 }
 
 struct map_slot *local_cached(struct store *s, unsigned kind, struct bytes name)
@@ -145,35 +155,59 @@ int local_feature(struct store *s, uint8_t kind, struct bytes key, int64_t *feat
     return rc;
 }
 
-/* ---- traces: held, written, erased */
+/* ---- adding traces */
 
-static int held_push(struct local_cache *c, const struct held_trace *t)
+/* The observation's own list: what it had, then the new ones. */
+static int list_write(struct store *s, int64_t observation, struct bytes traces, struct err *e)
 {
-    if (c->n == c->cap) {
-        size_t cap = c->cap > 0 ? 2 * c->cap : 256;
-        struct held_trace *more = realloc(c->held, cap * sizeof *more);
-        if (more == NULL)
-            return ERR_NOMEM;
-        c->held = more;
-        c->cap = cap;
-    }
-    c->held[c->n++] = *t;
-    return 0;
+    struct stmt *q = NULL;
+    int rc =
+        db_prepare(s,
+                   "INSERT INTO observation_trace(observation,traces) VALUES(?1,?2) ON CONFLICT(observation) "
+                   "DO UPDATE SET traces=CAST(traces||excluded.traces AS BLOB)",
+                   &q, e);
+    if (rc != 0)
+        return rc;
+    db_bind_int(q, 1, observation);
+    db_bind_blob(q, 2, traces);
+    rc = db_run(q, e);
+    return rc != 0 ? rc : local_run_row(s, "INSERT OR IGNORE INTO trace_pending VALUES(?1)", observation, e);
 }
 
-static int trace_hold(struct store *s, const struct held_trace *t, struct err *e)
+int local_flush(struct store *s, struct err *e)
+{
+    struct local_cache *c = s->local;
+    if (c == NULL || c->observation == 0)
+        return 0;
+    int64_t observation = c->observation;
+    c->observation = 0;
+    c->merged = false;
+    int rc = c->traces.err != 0 ? err_set(e, c->traces.err, "adding traces")
+                                : list_write(s, observation, buf_view(&c->traces), e);
+    buf_clear(&c->traces);
+    db_poison(s, rc);
+    return rc;
+}
+
+static int trace_hold(struct store *s, const struct entry *t, struct err *e)
 {
     struct local_cache *c = cache_of(s);
-    int rc = c != NULL ? held_push(c, t) : ERR_NOMEM;
+    if (c == NULL)
+        return err_set(e, ERR_NOMEM, "adding a trace");
+    int rc = c->observation != t->t.observation ? local_flush(s, e) : 0;
     if (rc != 0)
-        return err_set(e, rc, "adding a trace");
-    return c->n >= TRACES_HELD_MAX ? local_flush(s, e) : 0;
+        return rc;
+    c->observation = t->t.observation;
+    wr_svarint(&c->traces, t->t.day);
+    wr_varint(&c->traces, t->t.minute);
+    wr_varint(&c->traces, (uint64_t)t->feature);
+    return 0;
 }
 
 int local_trace_add(struct store *s, int64_t feature, int64_t observation, int32_t day, uint16_t minute,
                     struct err *e)
 {
-    const struct held_trace t = {feature, {observation, day, minute}};
+    const struct entry t = {feature, {observation, day, minute}};
     bool own = false;
     int rc = db_write_begin(s, &own, e);
     if (rc != 0)
@@ -182,7 +216,29 @@ int local_trace_add(struct store *s, int64_t feature, int64_t observation, int32
     return local_write_end(s, own, rc, e);
 }
 
-static int trace_run(struct store *s, const char *sql, const struct held_trace *t, struct err *e)
+/* Calls fn with each trace of an observation's list. */
+static int list_walk(struct store *s, int64_t observation, struct bytes list,
+                     int (*fn)(struct store *s, const struct entry *t, struct err *e), struct err *e)
+{
+    struct rd r;
+    rd_init(&r, list);
+    while (rd_left(&r) > 0) {
+        struct entry t = {.t.observation = observation};
+        t.t.day = (int32_t)rd_svarint(&r);
+        t.t.minute = (uint16_t)rd_varint(&r);
+        t.feature = (int64_t)rd_varint(&r);
+        int rc = r.err != 0 ? err_set(e, ERR_CORRUPT, "observation %lld: its list of traces is damaged",
+                                      (long long)observation)
+                            : fn(s, &t, e);
+        if (rc != 0)
+            return rc;
+    }
+    return 0;
+}
+
+/* ---- merging what is pending */
+
+static int trace_run(struct store *s, const char *sql, const struct entry *t, struct err *e)
 {
     struct stmt *q = NULL;
     int rc = db_prepare(s, sql, &q, e);
@@ -195,47 +251,13 @@ static int trace_run(struct store *s, const char *sql, const struct held_trace *
     return db_run(q, e);
 }
 
-/* The observation's own list: those it had, then the new ones. */
-static int observation_traces_write(struct store *s, int64_t observation, struct bytes traces, struct err *e)
-{
-    struct stmt *q = NULL;
-    int rc =
-        db_prepare(s,
-                   "INSERT INTO observation_trace(observation,traces) VALUES(?1,?2) ON CONFLICT(observation) "
-                   "DO UPDATE SET traces=CAST(traces||excluded.traces AS BLOB)",
-                   &q, e);
-    if (rc != 0)
-        return rc;
-    db_bind_int(q, 1, observation);
-    db_bind_blob(q, 2, traces);
-    return db_run(q, e);
-}
-
-/* Held traces stand in the order of their adding: those of one observation mostly together. */
-static int flush_by_observation(struct store *s, struct local_cache *c, struct err *e)
-{
-    int rc = 0;
-    for (size_t i = 0; rc == 0 && i < c->n;) {
-        int64_t observation = c->held[i].t.observation;
-        buf_clear(&c->scratch);
-        for (; i < c->n && c->held[i].t.observation == observation; i++) {
-            wr_svarint(&c->scratch, c->held[i].t.day);
-            wr_varint(&c->scratch, c->held[i].t.minute);
-            wr_varint(&c->scratch, (uint64_t)c->held[i].feature);
-        }
-        rc = c->scratch.err != 0 ? err_set(e, c->scratch.err, "adding traces")
-                                 : observation_traces_write(s, observation, buf_view(&c->scratch), e);
-    }
-    return rc;
-}
-
 #define BY(a, b)                                                                                             \
     if ((a) != (b))                                                                                          \
     return (a) < (b) ? -1 : 1
 
 static int table_order(const void *x, const void *y)
 {
-    const struct held_trace *a = x, *b = y;
+    const struct entry *a = x, *b = y;
     BY(a->feature, b->feature);
     BY(a->t.day, b->t.day);
     BY(a->t.minute, b->t.minute);
@@ -243,60 +265,81 @@ static int table_order(const void *x, const void *y)
     return 0;
 }
 
-static int flush_by_feature(struct store *s, struct local_cache *c, struct err *e)
+static int traces_write(struct store *s, struct err *e)
 {
     static const char sql[] =
         "INSERT OR IGNORE INTO trace(feature,day,minute,observation) VALUES(?1,?2,?3,?4)";
+    struct local_cache *c = s->local;
     int rc = 0;
-    qsort(c->held, c->n, sizeof *c->held, table_order);
-    for (size_t i = 0; rc == 0 && i < c->n; i++) {
-        rc = trace_run(s, sql, &c->held[i], e);
-        if (rc == 0 && (i == 0 || c->held[i].feature != c->held[i - 1].feature))
-            rc = mark_dirty(s, c->held[i].feature, e);
+    qsort(c->merging, c->n_merging, sizeof *c->merging, table_order);
+    for (size_t i = 0; rc == 0 && i < c->n_merging; i++) {
+        rc = trace_run(s, sql, &c->merging[i], e);
+        if (rc == 0 && (i == 0 || c->merging[i].feature != c->merging[i - 1].feature))
+            rc = mark_dirty(s, c->merging[i].feature, e);
     }
+    c->n_merging = 0;
     return rc;
 }
 
-int local_flush(struct store *s, struct err *e)
+static int traces_push(struct store *s, const struct entry *t, struct err *e)
 {
     struct local_cache *c = s->local;
-    if (c == NULL || c->n == 0)
-        return 0;
-    int rc = flush_by_observation(s, c, e);
+    c->merging[c->n_merging++] = *t;
+    return c->n_merging == TRACES_MERGED_MAX ? traces_write(s, e) : 0;
+}
+
+static int pending_merge_all(struct store *s, struct err *e)
+{
+    struct stmt *q = NULL;
+    int rc =
+        db_prepare(s,
+                   "SELECT observation,traces FROM trace_pending JOIN observation_trace USING(observation) "
+                   "ORDER BY observation",
+                   &q, e);
+    while (rc == 0 && (rc = db_step(q, e)) == 1)
+        rc = list_walk(s, db_int(q, 0), db_bytes(q, 1), traces_push, e);
+    db_done(q);
     if (rc == 0)
-        rc = flush_by_feature(s, c, e);
-    c->n = 0;
-    db_poison(s, rc);
+        rc = traces_write(s, e);
+    return rc == 0 ? db_exec(s, "DELETE FROM trace_pending", e) : rc;
+}
+
+/* Brings `trace` and `dirty` up to date. A store that may only be read shows what was merged before. */
+static int merge_pending(struct store *s, struct err *e)
+{
+    struct local_cache *c = cache_of(s);
+    if (c != NULL && c->merging == NULL)
+        c->merging = malloc(TRACES_MERGED_MAX * sizeof *c->merging);
+    if (c == NULL || c->merging == NULL)
+        return err_set(e, ERR_NOMEM, "reading traces");
+    if (s->read_only || (c->merged && c->observation == 0))
+        return 0;
+    bool own = false;
+    int rc = db_write_begin(s, &own, e);
+    if (rc != 0)
+        return rc;
+    c->n_merging = 0;
+    rc = local_flush(s, e);
+    if (rc == 0)
+        rc = pending_merge_all(s, e);
+    rc = local_write_end(s, own, rc, e);
+    c->merged = rc == 0;
     return rc;
 }
 
-/* Deletes the traces that an observation's list names. */
-static int traces_drop(struct store *s, int64_t observation, struct bytes list, struct err *e)
+/* ---- erasing */
+
+static int trace_drop(struct store *s, const struct entry *t, struct err *e)
 {
-    struct rd r;
-    rd_init(&r, list);
-    while (rd_left(&r) > 0) {
-        struct held_trace t = {.t.observation = observation};
-        t.t.day = (int32_t)rd_svarint(&r);
-        t.t.minute = (uint16_t)rd_varint(&r);
-        t.feature = (int64_t)rd_varint(&r);
-        if (r.err != 0)
-            return err_set(e, ERR_CORRUPT, "observation %lld: its list of traces is damaged",
-                           (long long)observation);
-        int rc = trace_run(
-            s, "DELETE FROM trace WHERE feature=?1 AND day=?2 AND minute=?3 AND observation=?4", &t, e);
-        if (rc == 0)
-            rc = mark_dirty(s, t.feature, e);
-        if (rc != 0)
-            return rc;
-    }
-    return 0;
+    int rc =
+        trace_run(s, "DELETE FROM trace WHERE feature=?1 AND day=?2 AND minute=?3 AND observation=?4", t, e);
+    return rc == 0 ? mark_dirty(s, t->feature, e) : rc;
 }
 
 int features_observation_gone(struct store *s, int64_t observation, struct err *e)
 {
     struct stmt *q = NULL;
-    int rc = local_flush(s, e);
+    int rc = merge_pending(s, e);
     if (rc == 0)
         rc = db_prepare(s, "SELECT traces FROM observation_trace WHERE observation=?1", &q, e);
     if (rc != 0)
@@ -305,7 +348,7 @@ int features_observation_gone(struct store *s, int64_t observation, struct err *
     rc = db_step(q, e);
     bool any = rc == 1;
     if (any)
-        rc = traces_drop(s, observation, db_bytes(q, 0), e);
+        rc = list_walk(s, observation, db_bytes(q, 0), trace_drop, e);
     db_done(q);
     return rc == 0 && any
                ? local_run_row(s, "DELETE FROM observation_trace WHERE observation=?1", observation, e)
@@ -370,7 +413,7 @@ int local_traces(struct store *s, int64_t feature, int32_t day_from,
                  int (*fn)(void *ctx, const struct trace *t), void *ctx, struct err *e)
 {
     struct stmt *q = NULL;
-    int rc = local_flush(s, e);
+    int rc = merge_pending(s, e);
     if (rc == 0)
         rc = db_prepare(s,
                         "SELECT observation,day,minute FROM trace WHERE feature=?1 AND day>=?2 "
@@ -395,7 +438,7 @@ int local_traces(struct store *s, int64_t feature, int32_t day_from,
 int local_dirty(struct store *s, int (*fn)(void *ctx, const struct feature *f), void *ctx, struct err *e)
 {
     struct stmt *q = NULL;
-    int rc = local_flush(s, e);
+    int rc = merge_pending(s, e);
     if (rc == 0)
         rc = db_prepare(
             s, "SELECT f.feature,f.kind,f.key FROM dirty d JOIN feature f USING(feature) ORDER BY d.feature",
@@ -410,7 +453,7 @@ int local_dirty_clear(struct store *s, struct err *e)
     if (rc != 0)
         return rc;
     local_forget_names(s);
-    rc = local_flush(s, e);
+    rc = merge_pending(s, e);
     if (rc == 0)
         rc = db_exec(s,
                      "DELETE FROM feature WHERE feature IN (SELECT feature FROM dirty) AND NOT EXISTS"

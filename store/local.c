@@ -3,10 +3,12 @@
  *   1. a trace's observation and feature exist; a link's observation and entity exist (links by foreign key;
  * traces by code, since two look-ups for each of an observation's traces are a third of the time of an
  * import);
- *   2. a feature whose traces changed is in `dirty` until local_dirty_clear(), in the transaction of the
- * change: a crash loses no work;
- *   3. a feature without traces is in `dirty`, and goes with local_dirty_clear();
- *   4. every observation is in observation_fts with its present words, and nothing else is.
+ *   2. each trace stands in its observation's list (observation_trace) and, unless the observation is in
+ * trace_pending, in `trace`, too;
+ *   3. a feature whose traces changed is in `dirty`, or will be once what is pending is merged, until
+ * local_dirty_clear(): a crash loses no work;
+ *   4. a feature without traces is in `dirty`, and goes with local_dirty_clear();
+ *   5. every observation is in observation_fts with its present words, and nothing else is.
  */
 #include "store/local_int.h"
 
@@ -27,6 +29,7 @@ const char *const local_schema[] = {
     "PRIMARY KEY(feature, day, minute, observation)) STRICT, WITHOUT ROWID",
     /* the traces of each observation, for erasing it: day and minute and feature as varints */
     "CREATE TABLE observation_trace(observation INTEGER PRIMARY KEY, traces BLOB NOT NULL) STRICT",
+    "CREATE TABLE trace_pending(observation INTEGER PRIMARY KEY) STRICT",
     "CREATE TABLE dirty(feature INTEGER PRIMARY KEY) STRICT",
     "CREATE TABLE link("
     "entity INTEGER NOT NULL REFERENCES entity(row),"

@@ -2,7 +2,7 @@
  * full-text entry and four traces, in transactions of 2000, as an import does. Then the same again (all
  * known), then erasing a source.
  *
- *   bench_local [observations] [database]     prints one line a step
+ *   local_bench [observations] [database]     prints one line a step
  */
 #include "store/local.h"
 #include "tests/bench/workload.h"
@@ -111,6 +111,25 @@ static void import(struct store *s, struct workload *w, size_t n, const char *wh
            what, n, (unsigned long long)fresh, us / 1e6, us / (double)n, (double)n / us * 1e6, now, high);
 }
 
+static int count_feature(void *ctx, const struct feature *f)
+{
+    (void)f;
+    ++*(uint64_t *)ctx;
+    return 0;
+}
+
+/* What inference does first: bring the traces into order. */
+static void merge(struct store *s)
+{
+    struct err e = ERR_INIT;
+    uint64_t features = 0;
+    double start = workload_us();
+    if (local_dirty(s, count_feature, &features, &e) != 0 || local_dirty_clear(s, &e) != 0)
+        die("merging", &e);
+    printf("%-10s %llu features: %.2f s\n", "merge", (unsigned long long)features,
+           (workload_us() - start) / 1e6);
+}
+
 int main(int argc, char **argv)
 {
     size_t n = argc > 1 ? strtoul(argv[1], NULL, 10) : 100000;
@@ -126,6 +145,7 @@ int main(int argc, char **argv)
     if (store_open(&s, &cfg, &e) != 0)
         die("opening", &e);
     import(s, &w, n, "import");
+    merge(s);
     import(s, &w, n, "again");
     double start = workload_us();
     uint64_t gone = 0;
