@@ -23,7 +23,8 @@ static int redactions_save(struct node *n, struct tell_work *w, struct err *e)
 {
     struct audit_count c;
     for (size_t i = 0; audit_counts_at(n->audit, i, &c); i++) {
-        struct audit_row row = {.first_ms = c.first_ms, .last_ms = c.last_ms, .n = c.n};
+        int64_t now = clock_wall_ms(&n->clock); /* audit_text() knows no time */
+        struct audit_row row = {.first_ms = now, .last_ms = now, .n = c.n};
         row.rule = bytes_str(c.rule);
         row.source = bytes_str(c.source);
         int rc = local_audit_add(n->store, &row, e);
