@@ -9,6 +9,7 @@
 
 #include "base/check.h"
 #include "base/id.h"
+#include "base/text.h"
 
 #include <string.h>
 
@@ -271,8 +272,7 @@ static void draw_text(struct page *p, const cJSON *prop, const struct layout *l,
         (void)buf_bytes(&p->b, line);
         page_off(p, paint);
         if (first && !l->narrow) {
-            size_t n = safe_columns(text);
-            n = l->text != WIDTH_NONE && n > l->text ? l->pad : n;
+            size_t n = utf8_columns(line);
             page_blanks(p, n < l->pad ? l->pad - n : 0);
             draw_figures(p, prop, l);
         }
@@ -401,17 +401,36 @@ void draw_one(struct page *p, const cJSON *answer)
     const cJSON *prop = doc_get(answer, "proposition");
     cJSON *list = cJSON_CreateArray();
     struct layout l = {.before = 3 + ID_SHOWN + 2};
+    if (prop == NULL) {
+        cJSON_Delete(list);
+        return;
+    }
     CHECK(list != NULL && cJSON_AddItemReferenceToArray(list, (cJSON *)(uintptr_t)prop));
     layout_measure(&l, list, p->st);
     draw_row(p, prop, &l, 0);
     cJSON_Delete(list);
 }
 
+/* Text from outside as Markdown that shows it as it is. */
+static void markdown_safe(struct page *p, const char *text)
+{
+    struct page raw;
+    page_init(&raw, p->st, NULL);
+    page_safe(&raw, text);
+    for (const char *c = buf_cstr(&raw.b); *c != '\0'; c++) {
+        if (strchr("\\`*_[]<>#|&", *c) != NULL) {
+            page_str(p, "\\");
+        }
+        page_printf(p, "%c", *c);
+    }
+    page_release(&raw);
+}
+
 void draw_markdown(struct page *p, const cJSON *prop)
 {
     char when[TIME_TEXT];
     page_str(p, "- ");
-    page_safe(p, doc_text(prop, "text"));
+    markdown_safe(p, doc_text(prop, "text"));
     page_printf(p, " (%d/10", (int)doc_number(prop, "confidence"));
     if (doc_flag(prop, "pinned")) {
         page_str(p, ", pinned");
@@ -432,7 +451,7 @@ void draw_markdown(struct page *p, const cJSON *prop)
     page_str(p, "`\n");
     if (doc_text(prop, "reasoning")[0] != '\0') {
         page_str(p, "  ");
-        page_safe(p, doc_text(prop, "reasoning"));
+        markdown_safe(p, doc_text(prop, "reasoning"));
         page_str(p, "\n");
     }
 }

@@ -254,6 +254,13 @@ void draw_job(struct page *p, const cJSON *answer, bool tell)
         return;
     }
     page_str(p, "learnt: ");
+    if (doc_number(props, "added") + doc_number(props, "raised") + doc_number(props, "lowered") +
+            doc_number(props, "revived") <
+        1) {
+        page_str(p, "nothing new");
+        page_line(p);
+        return;
+    }
     draw_count(p, doc_number(props, "added"), "new proposition", NULL);
     draw_part(p, props, "raised", "more certain");
     draw_part(p, props, "lowered", "less certain");
