@@ -148,7 +148,7 @@ static void documents_with_missing_or_wrong_members_are_drawn_anyway(void **stat
     expect(draw_why, &free_width, "{}", "│  , probability 0.00, decay 0/10,\n└─ history\n");
     expect(
         draw_status, &free_width, "[]",
-        "device     \nnode     not running (start it with: selfsamed)\n"
+        "device\nnode     not running (start it with: selfsamed)\n"
         "model    0 propositions, 0 of them shown; 0 changes, 0 bytes on disk\ndigest\nobserved 0 records\n");
 }
 
