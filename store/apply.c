@@ -193,22 +193,29 @@ static int run_row(struct store *s, const char *sql, int64_t row, struct err *e)
     return db_run(q, e);
 }
 
-static int erase_op(struct store *s, int64_t op_row, struct err *e)
-{
-    return run_row(s, "UPDATE op SET body = NULL, salt = NULL WHERE row = ?1", op_row, e);
-}
-
-/* Held ops do not know their entity yet; there are few. */
-static int erase_held(struct store *s, const struct op *forget, struct err *e)
+static int erase_held_op(struct store *s, int64_t op_row, int64_t row, struct err *e)
 {
     struct stmt *q = NULL;
-    int rc = db_prepare(s, "SELECT row, body FROM op WHERE flags & 1 AND NOT flags & 2 AND body IS NOT NULL",
-                        &q, e);
+    int rc = db_prepare(
+        s, "UPDATE op SET body = NULL, salt = NULL, flags = flags & ~1, entity = ?2 WHERE row = ?1", &q, e);
+    if (rc != 0) {
+        return rc;
+    }
+    db_bind_int(q, 1, op_row);
+    db_bind_int(q, 2, row);
+    return db_run(q, e);
+}
+
+/* Held ops do not know their entity yet; there are few. Erased, they are held no more: nothing is to come. */
+static int erase_held(struct store *s, int64_t row, const struct op *forget, struct err *e)
+{
+    struct stmt *q = NULL;
+    int rc = db_prepare(s, "SELECT row, body FROM op WHERE flags & 1 AND NOT flags & 2", &q, e);
     while (rc == 0 && (rc = db_step(q, e)) > 0) {
         struct op op;
         rc = op_decode(db_bytes(q, 1), &op, e);
         if (rc == 0 && op.space == forget->space && id_eq(&op.id, &forget->id)) {
-            rc = erase_op(s, db_int(q, 0), e);
+            rc = erase_held_op(s, db_int(q, 0), row, e);
         }
     }
     db_done(q);
@@ -222,7 +229,7 @@ static int erase_entity(struct store *s, int64_t row, const struct op *forget, s
         rc = run_row(s, "DELETE FROM event WHERE entity = ?1", row, e);
     }
     if (rc == 0) {
-        rc = erase_held(s, forget, e);
+        rc = erase_held(s, row, forget, e);
     }
     return rc != 0 ? rc : scrub_mark(s, true, e);
 }

@@ -56,10 +56,11 @@ static void model_dump_all(const struct model *m, struct buf *out)
 /* Empties the store without the cost of making a new file. */
 static void wipe(struct store *s)
 {
-    static const char sql[] = "PRAGMA foreign_keys=OFF; INSERT INTO prop_fts(prop_fts) VALUES('delete-all');"
-                              "BEGIN; DELETE FROM event; DELETE FROM edge; DELETE FROM blocked_key;"
-                              "DELETE FROM blocked_span; DELETE FROM prop; DELETE FROM op; DELETE FROM entity;"
-                              "DELETE FROM log; DELETE FROM meta; COMMIT; PRAGMA foreign_keys=ON";
+    static const char sql[] =
+        "PRAGMA foreign_keys=OFF; INSERT INTO prop_fts(prop_fts) VALUES('delete-all');"
+        "BEGIN; DELETE FROM event; DELETE FROM edge; DELETE FROM blocked_key;"
+        "DELETE FROM blocked_span; DELETE FROM prop; DELETE FROM op; DELETE FROM entity;"
+        "DELETE FROM log; DELETE FROM meta; COMMIT; PRAGMA foreign_keys=ON";
     struct err e = ERR_INIT;
     kit_ok(db_exec(s, sql, &e), &e);
     struct id log = kit_id(1), device = kit_id(1);
@@ -82,7 +83,8 @@ static size_t pick(const struct opgen *g, const bool *done, struct test_rng *rng
     return i;
 }
 
-/* Gives the ops in a random order that keeps each log's own, in transactions of random size, some of them twice and some rolled back first. */
+/* Gives the ops in a random order that keeps each log's own, in transactions of random size, some of them
+ * twice and some rolled back first. */
 static void receive_shuffled(struct store *s, const struct opgen *g, struct test_rng *rng)
 {
     struct err e = ERR_INIT;
@@ -213,7 +215,8 @@ static void any_order_split_and_repetition_gives_the_model_s_dump(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(any_order_split_and_repetition_gives_the_model_s_dump, setup, teardown),
+        cmocka_unit_test_setup_teardown(any_order_split_and_repetition_gives_the_model_s_dump, setup,
+                                        teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

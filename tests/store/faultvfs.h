@@ -1,9 +1,11 @@
-/* A SQLite VFS over the default one that breaks at a chosen call, for tests of crashes and of full and failing disks.
+/* A SQLite VFS over the default one that breaks at a chosen call, for tests of crashes and of full and
+ * failing disks.
  *
- * Every write, truncation and sync of the files opened through it counts as one call. From call `fail_at` on (0: never) either
- *   FAULT_CRASH   the machine stops: this call and all later ones fail. faultvfs_crash() then makes of each file what a power cut may leave: what was synced, and of each write since
- *                 then, by seed, all, nothing, or the first part. -shm files vanish; making, removing and cutting files is taken as durable at once;
- *   FAULT_FULL    this one call and the `fail_count` − 1 next ones give SQLITE_FULL (writes only);
+ * Every write, truncation and sync of the files opened through it counts as one call. From call `fail_at` on
+ * (0: never) either FAULT_CRASH   the machine stops: this call and all later ones fail. faultvfs_crash() then
+ * makes of each file what a power cut may leave: what was synced, and of each write since then, by seed, all,
+ * nothing, or the first part. -shm files vanish; making, removing and cutting files is taken as durable at
+ * once; FAULT_FULL    this one call and the `fail_count` − 1 next ones give SQLITE_FULL (writes only);
  *   FAULT_IO      the same with an input/output error.
  */
 #ifndef TESTS_STORE_FAULTVFS_H

@@ -101,7 +101,8 @@ static void write_versions(struct kit *k, unsigned count)
         kit_ok(store_begin(k->s, &e), &e);
         for (unsigned n = 0; n < count; n++) {
             secret(n, version, word);
-            (void)snprintf(text, sizeof text, "%s %0*u %s", word, (int)(20 + version * ((n * 37) % 900)), n, word);
+            (void)snprintf(text, sizeof text, "%s %0*u %s", word, (int)(20 + version * ((n * 37) % 900)), n,
+                           word);
             tell(k, 1000 + n, text);
             if (n % 97 == 0) {
                 kit_ok(store_commit(k->s, &e), &e);

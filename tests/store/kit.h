@@ -20,7 +20,8 @@ struct kit {
     struct store *s;
 };
 
-/* Makes the folder and opens a store in it, writing to log 1 of device 1. Aborts on failure, as all of this file. */
+/* Makes the folder and opens a store in it, writing to log 1 of device 1. Aborts on failure, as all of this
+ * file. */
 void kit_init(struct kit *k);
 void kit_release(struct kit *k);
 /* Closes the store, if open, and opens it again. */
