@@ -24,7 +24,8 @@ int tokenizer_new(sqlite3 *db, struct tokenizer **out) MUST_CHECK;
 void tokenizer_free(struct tokenizer *t); /* NULL fine */
 
 /* Calls fn with each word of text in order; start and end are its place in text (a run of an unspaced script:
- * the place of the whole run's chunk). fn returns 0 to go on; another value stops and is returned. ERR_NOMEM. */
+ * the place of the whole run's chunk). fn returns 0 to go on; another value stops and is returned. ERR_NOMEM.
+ */
 typedef int (*token_fn)(void *ctx, struct bytes word, size_t start, size_t end);
 int tokenizer_run(struct tokenizer *t, struct bytes text, token_fn fn, void *ctx) MUST_CHECK;
 

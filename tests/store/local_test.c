@@ -1,7 +1,8 @@
 /* Local values and the audit log. */
+#include "store/local.h"
+
 #include "tests/support/unit.h"
 
-#include "store/local.h"
 #include "tests/store/kit.h"
 
 #include <stdio.h>

@@ -1,8 +1,8 @@
+#include "store/search.h"
+
 #include "tests/support/unit.h"
 
-#include "base/limits.h"
 #include "store/local.h"
-#include "store/search.h"
 #include "tests/store/kit.h"
 
 #include <sqlite3.h>
