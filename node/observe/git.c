@@ -12,7 +12,6 @@
 
 #include "base/limits.h"
 
-#include <errno.h>
 #include <libgen.h>
 #include <limits.h>
 #include <stdio.h>
@@ -110,15 +109,14 @@ static void name_project(struct reader *r, const char *git_dir, const char *path
 }
 
 /* `path` is a file that is no `.git` pointer: a reflog itself, <git folder>/logs/HEAD. */
-static int locate_reflog(struct reader *r, const char *path, struct err *e)
+static void locate_reflog(struct reader *r, const char *path)
 {
     char git_dir[PATH_MAX];
     if (!realpath(path, git_dir))
-        return err_errno(e, errno, "cannot open '%s'", path);
+        snprintf(git_dir, sizeof git_dir, "%s", path);
     snprintf(r->log, sizeof r->log, "%s", path);
     const char *dir = dirname(dirname(git_dir));
     name_project(r, dir, dir);
-    return 0;
 }
 
 /* Finds the reflog and names the project. */
@@ -130,7 +128,8 @@ static int locate(struct reader *r, const char *path, struct err *e)
     if (!find_git_dir(path, git_dir)) {
         if (is_folder(path))
             return err_set(e, ERR_FORMAT, "'%s' is not a git repository", path);
-        return locate_reflog(r, path, e);
+        locate_reflog(r, path);
+        return 0;
     }
     name_project(r, git_dir, path);
     if (!join(r->log, git_dir, "logs/HEAD"))

@@ -8,10 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-/* A row that yields nothing new must end some time: more rows than bytes is a loop. */
-#define ROWS_PER_BYTE 64
+/* A row that yields nothing new must end some time: more rows than that is a loop. The most that is meant
+ * comes from a calendar, LIMIT_OCCURRENCES of an entry that takes some 40 bytes. */
+#define ROWS_PER_BYTE 128
 
 static char tmp_path[] = "/tmp/selfsame-fuzz-XXXXXX";
 
@@ -66,10 +68,15 @@ static void check_observation(const struct observation *o)
 }
 
 /* Rows given, or -1 when it did not come to its end. */
-static long run(const struct observer *ob, const char *path, size_t size, struct buf *cursor)
+static long run(const struct observer *ob, const char *path, bool growing, struct buf *cursor)
 {
-    struct observer_env env = {
-        .tmp_dir = tmp_dir(), .now_ms = INT64_C(1795500000000), .zone_offset = zone_utc};
+    struct observer_env env = {.tmp_dir = tmp_dir(),
+                               .now_ms = INT64_C(1795500000000),
+                               .zone_offset = zone_utc,
+                               .zone_dir = "/usr/share/zoneinfo",
+                               .growing = growing};
+    struct stat st;
+    CHECK(stat(path, &st) == 0);
     struct reader *r = NULL;
     struct err e = ERR_INIT;
     size_t rows = 0;
@@ -82,7 +89,7 @@ static long run(const struct observer *ob, const char *path, size_t size, struct
     struct observation o;
     struct bad_record b;
     while ((rc = ob->next(r, &o, &b, &e)) > ROW_DONE) {
-        CHECK(++rows <= ROWS_PER_BYTE * (size + 1));
+        CHECK(++rows <= ROWS_PER_BYTE * ((size_t)st.st_size + 1));
         if (rc == ROW_OBSERVATION)
             check_observation(&o);
         else if (rc == ROW_BAD)
@@ -108,9 +115,12 @@ void observed_run(const struct observer *ob, struct bytes input)
     CHECK(input.n == 0 || write(fd, input.p, input.n) == (ssize_t)input.n);
     (void)snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
     buf_init(&cursor, 4096);
-    long first = run(ob, path, input.n, &cursor);
-    long second = run(ob, path, input.n, &cursor);
+    long first = run(ob, path, false, &cursor);
+    long second = run(ob, path, false, &cursor);
     CHECK(first < 0 || (second >= 0 && second <= first));
+    buf_clear(&cursor);
+    long watched = run(ob, path, true, &cursor);
+    CHECK(first < 0 || (watched >= 0 && watched <= first));
     buf_release(&cursor);
     (void)close(fd);
 }

@@ -1,0 +1,9 @@
+#include "tests/fuzz/observed.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    observed_run(&observer_zsh, bytes_of(data, size));
+    return 0;
+}
