@@ -210,6 +210,8 @@ static int pairs_read(struct job *j, struct err *e)
         return 0;
     int64_t from = j->top - PAIR_WINDOW;
     int rc = n > 2 ? list_read(j, all, from, PAIR_ROWS, e) : 0;
+    if (rc == 0 && n > 2 && j->r->lists[j->r->n_lists - 1].n == PAIR_ROWS)
+        return 0; /* rows that have all of them are plenty */
     static const uint8_t pairs[3][2] = {{0, 1}, {0, 2}, {1, 2}};
     for (size_t i = 0; rc == 0 && i < (n > 2 ? 3u : 1u); i++) {
         uint32_t two = UINT32_C(1) << best[pairs[i][0]] | UINT32_C(1) << best[pairs[i][1]];
