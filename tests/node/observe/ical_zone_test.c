@@ -61,7 +61,8 @@ static int wall_offset(struct fixture *x, const char *zone, const char *local)
     int32_t offset_s;
     const struct ical_zone *z = zones_get(&x->zones, bytes_str(zone));
     int64_t local_s = seconds(local);
-    assert_int_equal(zone_to_utc(z, local_s, &offset_s), local_s - offset_s);
+    int64_t utc_s = zone_to_utc(z, local_s, &offset_s);
+    assert_int_equal(utc_s, local_s - offset_s);
     return offset_s / 60;
 }
 
