@@ -1,6 +1,6 @@
-/* "Currently works on redis": short-lived. Days of the last weeks on which the project (or document) was
- * touched support; nothing contradicts, the claim fades by itself within days of the last touch. Work on
- * other things only decides whether the claim is made at all. */
+/* "Currently works on redis": short-lived. Days on which the project (or document) was touched support, and
+ * so do whole weeks with a touch; whole weeks without one contradict. The claim fades by itself within days
+ * of the last touch. Work on other things only decides whether the claim is made at all. */
 #include "node/infer/heuristics.h"
 
 #include <string.h>
@@ -25,6 +25,21 @@ static unsigned source_days(const struct frame *f, uint16_t source)
     return frame_active_days(f->sources[source].active, WINDOW_DAYS - FOCUS_DAYS, WINDOW_DAYS - 1);
 }
 
+/* Weeks, Monday to Sunday, that are over by now, since the first touch; a silent one goes to the source used
+ * last. */
+static void weeks_judge(struct heuristics *h, const struct subject *s, size_t from)
+{
+    int32_t monday = s->v[from].day - weekday_of_days(s->v[from].day);
+    size_t at = from;
+    for (; monday + 6 < heur_frame(h)->newest; monday += 7) {
+        size_t before = at;
+        for (; at < s->n && s->v[at].day < monday + 7; at++)
+            evidence_week(h, monday, s->v[at].source, false);
+        if (at == before)
+            evidence_week(h, monday, s->v[s->n - 1].source, true);
+    }
+}
+
 /* All days of the window are evidence, so that keys of occasions once written stay true; the last weeks
  * decide. */
 static int focus(struct heuristics *h, const struct subject *s, struct bytes shown, struct err *e)
@@ -37,6 +52,7 @@ static int focus(struct heuristics *h, const struct subject *s, struct bytes sho
         return 0;
     evidence_begin(h);
     evidence_uses(h, s->v + from, s->n - from);
+    weeks_judge(h, s, from);
     unsigned days = days_from(s, f->newest - FOCUS_DAYS + 1), all = source_days(f, s->v[s->n - 1].source);
     if (days < FOCUS_DAYS_MIN || days < FOCUS_SHARE_MIN * all)
         return 0;

@@ -16,7 +16,7 @@
 struct occasion_day {
     int32_t day;
     uint16_t source;
-    bool against;
+    bool against, week;
     int64_t observation;
 };
 
@@ -465,15 +465,27 @@ void evidence_begin(struct heuristics *h)
         buf_clear(all[i]);
 }
 
-void evidence_occasion(struct heuristics *h, const struct use *u, bool against)
+static void occasion_add(struct heuristics *h, const struct occasion_day *o)
 {
-    const struct occasion_day o = {u->day, u->source, against, u->observation};
     const struct occasion_day *held = (const struct occasion_day *)(const void *)h->occasions.p;
-    for (size_t i = h->occasions.n / sizeof o; i-- > 0 && held[i].day == o.day;) {
-        if (held[i].source == o.source && held[i].against == against)
+    for (size_t i = h->occasions.n / sizeof *o; i-- > 0 && held[i].day == o->day;) {
+        if (held[i].source == o->source && held[i].against == o->against && held[i].week == o->week)
             return;
     }
-    (void)buf_append(&h->occasions, &o, sizeof o);
+    (void)buf_append(&h->occasions, o, sizeof *o);
+}
+
+void evidence_occasion(struct heuristics *h, const struct use *u, bool against)
+{
+    const struct occasion_day o = {
+        .day = u->day, .source = u->source, .against = against, .observation = u->observation};
+    occasion_add(h, &o);
+}
+
+void evidence_week(struct heuristics *h, int32_t monday, uint16_t source, bool against)
+{
+    const struct occasion_day o = {.day = monday, .source = source, .against = against, .week = true};
+    occasion_add(h, &o);
 }
 
 void evidence_link(struct heuristics *h, int64_t observation, bool against)
@@ -503,8 +515,10 @@ static uint64_t evidence_days(const struct heuristics *h, bool against)
     int32_t last = INT32_MIN;
     const struct occasion_day *o = occasions(h, &n);
     for (size_t i = 0; i < n; i++) {
-        days += o[i].against == against && o[i].day != last;
-        last = o[i].against == against ? o[i].day : last;
+        if (o[i].week || o[i].against != against)
+            continue;
+        days += o[i].day != last;
+        last = o[i].day;
     }
     return days;
 }
@@ -570,7 +584,7 @@ static int count_make(struct heuristics *h, uint16_t source, int64_t at_ms, stru
             continue;
         c.support += !o[i].against;
         c.against += o[i].against;
-        if (o[i].against)
+        if (o[i].against || o[i].week)
             continue;
         first = first == NULL || o[i].day < first->day ? &o[i] : first;
         last = last == NULL || o[i].day >= last->day ? &o[i] : last;
@@ -608,7 +622,7 @@ static void seen_make(struct heuristics *h, const struct id *id, int64_t at_ms)
                      : o[i].against && first != TIME_NONE ? first
                                                           : day_noon(o[i].day);
         struct seen s = {.against = o[i].against, .time_ms = at};
-        const struct occasion occasion = {src->name, o[i].day, BYTES_NONE};
+        const struct occasion occasion = {src->name, o[i].day, o[i].week ? BYTES_LIT("week") : BYTES_NONE};
         claim_occasion(h->env.event_secret, id, &occasion, s.key);
         (void)buf_append(&h->seen, &s, sizeof s);
     }

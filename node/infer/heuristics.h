@@ -85,10 +85,12 @@ size_t heur_members(const struct heuristics *h);
  * chosen over another: what one source saw must not depend on which others were read before. */
 void evidence_begin(struct heuristics *h);
 void evidence_occasion(struct heuristics *h, const struct use *u, bool against);
+/* The same for the week that starts on a Monday, as an occasion of its own. */
+void evidence_week(struct heuristics *h, int32_t monday, uint16_t source, bool against);
 void evidence_link(struct heuristics *h, int64_t observation, bool against);
 /* Every use in [v, v+n) an occasion and linked. */
 void evidence_uses(struct heuristics *h, const struct use *v, size_t n);
-/* Days with at least one occasion. */
+/* Days with at least one occasion; weeks are left out. */
 uint64_t evidence_support(const struct heuristics *h);
 uint64_t evidence_against(const struct heuristics *h);
 

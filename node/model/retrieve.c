@@ -25,10 +25,13 @@
 #define RANK_HALF 10.0
 /* Weight of the words of the last turn; each older one has CONTEXT_AGEING of the next. */
 #define CONTEXT_WEIGHT 0.35
-#define CONTEXT_AGEING 0.5
+#define CONTEXT_AGEING 0.7
 #define CONTEXT_TURNS 4
 #define CONTEXT_BYTES 400 /* of one turn, its end */
-#define QUERY_WORDS_MAX 512
+#define QUERY_BYTES 4096
+#define QUERY_WORDS_MAX 1024
+/* Of another form of a word of the query. */
+#define VARIANT_WEIGHT 0.5
 
 struct retrieval {
     struct store *s;
@@ -87,6 +90,11 @@ static bool is_space(uint8_t c)
     return c == ' ' || (c >= '\t' && c <= '\r');
 }
 
+static bool is_letter(uint8_t c)
+{
+    return ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') || c >= 0x80;
+}
+
 /* Appends a text whose words all have one weight. */
 static void weights_add(struct weights *w, struct bytes text, double weight)
 {
@@ -101,6 +109,48 @@ static void weights_add(struct weights *w, struct bytes text, double weight)
     }
     if (in_word && w->n < QUERY_WORDS_MAX)
         w->v[w->n++] = weight;
+}
+
+static bool word_ends(struct bytes w, const char *end, size_t stem_min)
+{
+    struct bytes suffix = bytes_str(end);
+    return w.n >= suffix.n + stem_min && bytes_ieq(bytes_slice(w, w.n - suffix.n, suffix.n), suffix);
+}
+
+/* The other number of an English noun, the stem of a verb: the index holds words as they are written. */
+static void word_variants(struct weights *w, struct bytes word, double weight)
+{
+    static const struct {
+        const char *end, *other;
+    } table[] = {{"ies", "y"}, {"sses", "ss"}, {"ss", "sses"}, {"us", NULL}, {"is", NULL},
+                 {"s", ""},    {"ing", ""},    {"ed", ""},     {"y", "ies"}, {"", "s"}};
+    for (size_t i = 0; i < word.n; i++) {
+        uint8_t c = word.p[i] | 0x20;
+        if (c < 'a' || c > 'z')
+            return;
+    }
+    size_t i = 0;
+    while (!word_ends(word, table[i].end, 3) && table[i].end[0] != '\0')
+        i++;
+    if (table[i].other == NULL || word.n < 3 || word.n > 40)
+        return;
+    char variant[64];
+    size_t stem = word.n - strlen(table[i].end);
+    memcpy(variant, word.p, stem);
+    memcpy(variant + stem, table[i].other, strlen(table[i].other));
+    weights_add(w, bytes_of(variant, stem + strlen(table[i].other)), weight * VARIANT_WEIGHT);
+}
+
+static void variants_add(struct weights *w, struct bytes text, double weight)
+{
+    for (size_t at = 0, from; at < text.n;) {
+        while (at < text.n && !is_letter(text.p[at]))
+            at++;
+        from = at;
+        while (at < text.n && is_letter(text.p[at]))
+            at++;
+        word_variants(w, bytes_slice(text, from, at - from), weight);
+    }
 }
 
 /* Quotes of a turn do not make phrases. */
@@ -120,7 +170,8 @@ static void weights_fill(struct weights *w, const struct retrieve_query *q)
     double weight = CONTEXT_WEIGHT;
     w->n = 0;
     buf_init(&w->text, 65536);
-    weights_add(w, bytes_slice(q->text, 0, 8192), 1);
+    weights_add(w, bytes_slice(q->text, 0, QUERY_BYTES), 1);
+    variants_add(w, bytes_slice(q->text, 0, QUERY_BYTES), 1);
     for (size_t i = 0; i < q->n_context && i < CONTEXT_TURNS; i++, weight *= CONTEXT_AGEING)
         context_add(w, q->context[q->n_context - 1 - i], weight);
 }
