@@ -40,6 +40,10 @@
 #define LIMIT_DRIFT_MS (10 * 60 * 1000)
 /* The state of one entity: registers with siblings, counters of all devices, set elements. */
 #define LIMIT_ENTITY_BYTES (4u << 20)
+/* The padded ops of one frame: several hundred bulk ops, or one op of the largest size among others. */
+#define LIMIT_FRAME_BODY_BYTES (1u << 20)
+/* Ops of one frame; erased ones travel as a hash of 32 bytes each. */
+#define LIMIT_FRAME_OPS 32768u
 /* Times outside the years 1970..9999 are refused where they enter. */
 #define LIMIT_TIME_MS_MAX INT64_C(253402300799999)
 
