@@ -287,15 +287,32 @@ static void work_report(const struct work *w, bool tell, bool stopped)
     }
 }
 
-static int work_start(struct work *w, const char *kind, const char *source, const char *path, bool watch)
+static int work_start(struct work *w, const char *kind, const char *source, const char *path)
 {
     cJSON *req = request_new("job.start");
     request_text(req, "kind", kind);
     request_text(req, "source", source);
     request_text(req, "path", path);
-    request_flag(req, "watch", watch);
     int rc = run_request(w->r, req, &w->last);
     w->number = rc == 0 ? doc_number(w->last, "job") : 0;
+    return rc;
+}
+
+/* From now on the node reads on where the import ended; told only then, so that the two do not read side by
+ * side. */
+static int work_watch(struct work *w, const char *source)
+{
+    cJSON *answer = NULL;
+    cJSON *req = request_new("watch");
+    cJSON *entry = cJSON_AddObjectToObject(req, "add");
+    CHECK(entry != NULL);
+    request_text(entry, "source", source);
+    request_text(entry, "path", doc_text(w->last, "path"));
+    int rc = run_request(w->r, req, &answer);
+    cJSON_Delete(answer);
+    if (rc == 0 && w->r->session.client == NULL) {
+        run_note(w->r, "watched as soon as the node runs; start it with: selfsamed");
+    }
     return rc;
 }
 
@@ -315,7 +332,7 @@ int job_run(struct run *r, const char *kind, const char *source, const char *pat
     }
     interrupt_watch();
     progress_start(&w.progress, r, tell ? "tell" : source);
-    rc = work_start(&w, kind, source, path, watch);
+    rc = work_start(&w, kind, source, path);
     if (rc == 0 && fed) {
         struct input in;
         input_init(&in, tell ? '\xff' : '\x01');
@@ -328,6 +345,9 @@ int job_run(struct run *r, const char *kind, const char *source, const char *pat
     progress_end(&w.progress);
     if ((rc == 0 || rc == ERR_CANCELLED) && w.last != NULL) {
         work_report(&w, tell, rc == ERR_CANCELLED);
+    }
+    if (rc == 0 && watch) {
+        rc = work_watch(&w, source);
     }
     cJSON_Delete(w.last);
     return rc == ERR_CANCELLED && r->err.code == 0 ? EXIT_INTERRUPTED : rc;

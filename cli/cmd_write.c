@@ -1,6 +1,7 @@
 /* Commands that change something: init, tell, confirm, reject, pin, edit, forget, pause, config, watch. */
 #include "cli/run.h"
 
+#include "base/check.h"
 #include "cli/render.h"
 #include "node/node.h"
 
@@ -342,6 +343,7 @@ int cmd_watch(struct run *r)
             return rc;
         }
         cJSON *entry = cJSON_AddObjectToObject(req, "remove");
+        CHECK(entry != NULL);
         request_text(entry, "source", args_at(a, 0));
         request_text(entry, "path", path);
     }

@@ -57,7 +57,7 @@ run show --json
 id=$(grep -o '"id":"[^"]*"' "$work/out" | sed 's/"id":"//; s/"//' | sort | awk 'substr($0, 1, 1) == last { print; exit } { last = substr($0, 1, 1) }')
 prefix=$(grep -o "\"id\":\"$id\",\"prefix\":\"[^\"]*\"" "$work/out" | sed 's/.*:"//; s/"//')
 run why "${id%"${id#?}"}"
-check "an ambiguous prefix: status 2, and says so" eval 'status_is 2 && silent && complained ambiguous'
+check "an ambiguous prefix: status 2, and says so" eval 'status_is 2 && silent && complained "begins more than one id"'
 run why "$prefix"
 check "a unique prefix is enough" status_is 0
 run why "$(printf '%s' "$prefix" | tr a-z A-Z)"
@@ -93,7 +93,7 @@ run doctor
 check "a truncated database is noticed" eval '[ "$truncated_show" -ne 0 ] || [ "$status" -ne 0 ]'
 check "without a crash" eval '[ "$truncated_show" -lt 128 ] && [ "$status" -lt 128 ]'
 cat "$work/good.db" >"$SELFSAME_HOME/selfsame.db"
-run show
+run export
 check "the good database is good again" eval 'status_is 0 && said "drinks tea"'
 
 # --- full disks

@@ -5,7 +5,7 @@ export LC_ALL=C.UTF-8 TZ=UTC
 unset XDG_DATA_HOME NO_COLOR COLUMNS
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 : "${SELFSAME:?path of the program selfsame}" "${SELFSAMED:?path of the program selfsamed}"
-: "${TEST_DATA:=$here/../data}"
+TEST_DATA=$(cd "${TEST_DATA:-$here/../data}" && pwd)
 work=$(mktemp -d "${TMPDIR:-/tmp}/selfsame-e2e.XXXXXX")
 export HOME=$work/user SELFSAME_HOME=$work/home
 mkdir "$HOME"
@@ -95,6 +95,7 @@ wait_for() {
 node_is_ready() { grep -q '^ready\|^listening' "$work/node.out"; }
 
 node_start() {
+    : >"$work/node.out"
     "$SELFSAMED" >"$work/node.out" 2>"$work/node.err" </dev/null &
     node_pid=$!
     wait_for 20 node_is_ready || {
@@ -110,7 +111,7 @@ node_stop() {
     return $rc
 }
 
+# How many observations the store holds now; does not touch what the last run left.
 observations() {
-    run status --json
-    value observations
+    "$SELFSAME" status --json | sed 's/.*"observations":\([0-9]*\),"ops".*/\1/'
 }
