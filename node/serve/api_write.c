@@ -191,7 +191,9 @@ int api_pause(struct node *n, const cJSON *req, cJSON *doc, struct err *e)
     }
     int64_t was = rc == 0 ? pauses_at(&p, now) : 0;
     if (rc == 0) {
-        rc = off ? pauses_end(n->store, &p, now, e) : pauses_start(n->store, &p, now, now + ms, e);
+        /* Histories keep whole seconds: what is done in the second of the pause's start belongs to it. */
+        rc = off ? pauses_end(n->store, &p, now, e)
+                 : pauses_start(n->store, &p, now - now % MS_SECOND, now + ms, e);
     }
     if (rc == 0) {
         rc = put_time(doc, "paused_until", pauses_at(&p, now));

@@ -13,7 +13,7 @@
 #include <nng/nng.h>
 #include <nng/protocol/reqrep0/req.h>
 
-#define LOOK_MS 200 /* how often a waiting caller looks whether the node is still there */
+#define SEND_MS 5000 /* a request that nobody takes within this finds no node */
 
 struct control_client {
     nng_socket sock;
@@ -42,7 +42,7 @@ int control_connect(struct control_client **out, const char *home, struct err *e
         return control_nng_error(e, rv, "reaching the node");
     }
     (void)nng_socket_set_ms(c->sock, NNG_OPT_REQ_RESENDTIME, NNG_DURATION_INFINITE);
-    (void)nng_socket_set_ms(c->sock, NNG_OPT_RECVTIMEO, LOOK_MS);
+    (void)nng_socket_set_ms(c->sock, NNG_OPT_SENDTIMEO, SEND_MS);
     (void)nng_socket_set_size(c->sock, NNG_OPT_RECVMAXSZ, LIMIT_MESSAGE_BYTES);
     rv = nng_pipe_notify(c->sock, NNG_PIPE_EV_REM_POST, pipe_gone, c);
     if (rv == 0) {
@@ -56,20 +56,15 @@ int control_connect(struct control_client **out, const char *home, struct err *e
     return 0;
 }
 
+/* Waits as long as the node is there: a receive that timed out would give up the request. A node that goes
+ * away resets the connection, since requests are not resent. */
 static int answer_wait(struct control_client *c, nng_msg **msg, struct err *e)
 {
-    for (;;) {
-        int rv = nng_recvmsg(c->sock, msg, 0);
-        if (rv == 0) {
-            return 0;
-        }
-        if (rv != NNG_ETIMEDOUT) {
-            return control_nng_error(e, rv, "waiting for the node's answer");
-        }
-        if (atomic_load(&c->gone)) {
-            return err_set(e, ERR_NOTRUNNING, "the node went away before it answered");
-        }
+    int rv = nng_recvmsg(c->sock, msg, 0);
+    if (rv == NNG_ECONNRESET || (rv != 0 && atomic_load(&c->gone))) {
+        return err_set(e, ERR_NOTRUNNING, "the node went away before it answered");
     }
+    return rv == 0 ? 0 : control_nng_error(e, rv, "waiting for the node's answer");
 }
 
 int control_call(struct control_client *c, const cJSON *request, cJSON **answer, struct err *e)
@@ -80,8 +75,11 @@ int control_call(struct control_client *c, const cJSON *request, cJSON **answer,
     if (text == NULL) {
         return err_set(e, ERR_NOMEM, "asking the node");
     }
-    int rv = nng_send(c->sock, text, strlen(text), 0);
+    int rv = atomic_load(&c->gone) ? NNG_ECLOSED : nng_send(c->sock, text, strlen(text), 0);
     cJSON_free(text);
+    if (rv == NNG_ETIMEDOUT || rv == NNG_ECLOSED) {
+        return err_set(e, ERR_NOTRUNNING, "the node went away");
+    }
     if (rv != 0) {
         return control_nng_error(e, rv, "asking the node");
     }
