@@ -68,7 +68,7 @@ static int index_feature(void *ctx, const struct feature_name *f)
         return 0;
     buf_clear(&i->x->key);
     feature_key_join(&k, &i->x->key);
-    int rc = local_feature(i->x->env.store, f->kind, buf_view(&i->x->key), &feature, i->e);
+    int rc = local_feature(i->x->env.store, (uint8_t)f->kind, buf_view(&i->x->key), &feature, i->e);
     return rc != 0 ? rc : local_trace_add(i->x->env.store, feature, i->o->row, i->day, i->minute, i->e);
 }
 
