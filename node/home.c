@@ -271,6 +271,11 @@ static int identity_read(struct home *h, const char *name, struct bytes magic,
     return rc;
 }
 
+int home_reload(struct home *h, struct err *e)
+{
+    return identity_read(h, "device", BYTES_LIT(DEVICE_MAGIC), device_parse, e);
+}
+
 int home_open(struct home *h, const char *path, struct err *e)
 {
     struct stat st;
@@ -292,7 +297,7 @@ int home_open(struct home *h, const char *path, struct err *e)
     }
     rc = folder_private(path, e);
     if (rc == 0) {
-        rc = identity_read(h, "device", BYTES_LIT(DEVICE_MAGIC), device_parse, e);
+        rc = home_reload(h, e);
     }
     if (rc == 0) {
         rc = identity_read(h, "secret", BYTES_LIT(SECRET_MAGIC), secret_parse, e);

@@ -39,8 +39,11 @@ int home_create(const char *path, struct bytes name, const struct rng *rng, stru
 /* Checks permissions and reads the identity. ERR_NOTFOUND (hint: init), ERR_PERM (hint: chmod), ERR_FORMAT,
  * ERR_VERSION. Holds no lock. */
 int home_open(struct home *h, const char *path, struct err *e) MUST_CHECK;
-/* Takes the lock, waiting at most wait_ms. ERR_INUSE. */
+/* Takes the lock, waiting at most wait_ms. ERR_INUSE. Call home_reload() behind it: whoever held the lock
+ * before has renewed the lease. */
 int home_lock(struct home *h, int wait_ms, struct err *e) MUST_CHECK;
+/* Reads `device` again. */
+int home_reload(struct home *h, struct err *e) MUST_CHECK;
 /* Writes `device` anew, atomically and durably. */
 int home_save(const struct home *h, struct err *e) MUST_CHECK;
 /* Unlocks and wipes. */
