@@ -32,13 +32,12 @@ static void add_line(struct page_block *b, struct bytes line)
 static void read_block(struct bytes *rest, struct page_block *b)
 {
     b->n = 0;
-    while (rest->n > 0) {
-        struct bytes line = take_line(rest);
-        if (bytes_eq(line, BYTES_LIT("```")))
-            return;
+    struct bytes line = take_line(rest);
+    while (!bytes_eq(line, BYTES_LIT("```"))) {
+        CHECK(rest->n > 0); /* else the block does not end */
         add_line(b, line);
+        line = take_line(rest);
     }
-    CHECK(!"a block that does not end");
 }
 
 static void block_release(struct page_block *b)
