@@ -90,7 +90,7 @@ static void fixed(const struct block *b, const char *name, void *out, size_t n)
 static uint64_t decimal(struct bytes v)
 {
     char text[24] = {0};
-    assert_true(v.n > 0 && v.n < sizeof text);
+    CHECK(v.p && v.n > 0 && v.n < sizeof text);
     memcpy(text, v.p, v.n);
     return strtoull(text, NULL, 10);
 }

@@ -156,7 +156,9 @@ static void start(struct noise *h, const struct vector *v, int side)
     for (size_t i = 0; i < v->n_psks[side]; i++)
         setup.psks[i] = v->psk[side][i];
     /* Some vectors leave out what the pattern says is known: the other side's public key. */
-    if (!setup.remote && (side == 0 ? v->protocol.pre_r : v->protocol.pre_i)[0] != 0)
+    const char *known = side == 0 ? v->protocol.pre_r : v->protocol.pre_i;
+    CHECK(known);
+    if (!setup.remote && *known)
         setup.remote = v->s[1 - side].pk;
     noise_init(h, &setup);
 }
