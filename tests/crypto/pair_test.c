@@ -143,6 +143,8 @@ static void right_code_pairs(enum pair_kind kind)
     assert_int_equal(run(&s, NULL).rc, 0);
     for (int i = 0; i < 2; i++) {
         assert_int_equal(s.p[i].state, PAIR_CONFIRM);
+        assert_true(secret_is_zero(&s.p[i].code, sizeof s.p[i].code));
+        assert_true(secret_is_zero(&s.p[i].cpace, sizeof s.p[i].cpace));
         assert_string_equal(s.p[i].other.name, names[1 - i]);
         assert_memory_equal(s.p[i].other.sign_pk, s.keys[1 - i].sign.pk, 32);
         assert_true(bytes_eq(pair_other_cert(&s.p[i]), buf_view(&s.cert[1 - i])));
