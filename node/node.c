@@ -294,7 +294,7 @@ void node_close(struct node *n)
         return;
     }
     for (size_t i = 0; i < JOBS_MAX; i++) {
-        job_close(n->jobs[i]);
+        job_close(n->jobs[i].job);
     }
     infer_close(n->infer);
     audit_free(n->audit);
