@@ -99,6 +99,14 @@ static void a_frame_made_again_by_another_device_has_the_same_bytes(void **state
     house_release(&h);
 }
 
+static int count_frame(void *ctx, const struct frame_row *row)
+{
+    size_t *n = ctx;
+    assert_true(row->last >= row->first);
+    ++*n;
+    return 0;
+}
+
 static void small_live_frames_become_large_ones(void **state)
 {
     struct house h;
@@ -124,6 +132,9 @@ static void small_live_frames_become_large_ones(void **state)
         at += w.header.count;
     }
     assert_in_range(n, 3, 3 + 301 - 2 * FRAME_OPS);
+    size_t rows = 0;
+    assert_int_equal(frame_rows_back(h.device[0].store, &log, count_frame, &rows, NULL), 0);
+    assert_int_equal(rows, n);                   /* nothing is left of the small ones */
     assert_int_equal(house_frames(&h, 0, 1), 0); /* from the middle of a bundled one */
     assert_int_equal(house_frames(&h, 1, 2), 0);
     assert_same_models(&h, 0);

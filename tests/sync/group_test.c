@@ -302,9 +302,9 @@ static void an_epoch_sealed_to_fewer_than_the_members_is_refused(void **state)
     assert_int_equal(r->head.kind, MEMBER_EPOCH);
     buf_init(&body, MEMBER_RECORD_BYTES_MAX);
     buf_init(&b, MEMBER_RECORD_BYTES_MAX);
-    wr_bytes(&body, bytes_slice(r->head.body, 0, 2 * ID_BYTES));
+    wr_bytes(&body, bytes_slice(r->head.body, 0, (size_t)2 * ID_BYTES));
     wr_varint(&body, 2);
-    wr_bytes(&body, bytes_of(r->body.sealed.p, 2 * ITEM_SEALED_BYTES));
+    wr_bytes(&body, bytes_of(r->body.sealed.p, 2 * r->body.sealed.size));
     wr_varint(&body, 0);
     forge(&h, 1, MEMBER_EPOCH, buf_view(&body), &b);
     assert_int_equal(give(&h, 1, &b), ERR_VERIFY);
