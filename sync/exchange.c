@@ -124,7 +124,7 @@ int exchange_hello(struct session *s, const struct msg *m, struct err *e)
         s->haves_due = true;
         return 0;
     }
-    s->answered = true;
+    s->answered = s->settled = true; /* and it has nothing that is not here */
     return answer(s, e);
 }
 
