@@ -129,6 +129,14 @@ int store_block_source(struct store *s, struct bytes source, int64_t from_ms, in
     return rc;
 }
 
+int store_block_events(struct store *s, struct bytes source, const uint8_t (*keys)[16], size_t n,
+                       struct err *e)
+{
+    struct id id;
+    block_id(source, &id);
+    return block_keys(s, &id, keys, n, e);
+}
+
 int store_blocked(struct store *s, const uint8_t key[16], struct bytes source, int64_t time_ms, bool *out,
                   struct err *e)
 {

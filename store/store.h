@@ -171,6 +171,9 @@ int store_forget(struct store *s, const struct id *id, const uint8_t (*keys)[16]
 /* Blocks a source in a span of capture time (both ends included). */
 int store_block_source(struct store *s, struct bytes source, int64_t from_ms, int64_t until_ms,
                        struct err *e) MUST_CHECK;
+/* Blocks single events of a source, by their keys: what a span would reach too far for. */
+int store_block_events(struct store *s, struct bytes source, const uint8_t (*keys)[16], size_t n,
+                       struct err *e) MUST_CHECK;
 /* Whether an event must not be taken up again. */
 int store_blocked(struct store *s, const uint8_t key[16], struct bytes source, int64_t time_ms, bool *out,
                   struct err *e) MUST_CHECK;
