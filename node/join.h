@@ -1,0 +1,22 @@
+/* Joining a group with a model of one's own: nothing lost, nothing doubled.
+ *
+ * A device that was alone has a log that nobody else ever saw. When it joins, its observations stay, its log
+ * and model are taken up into the group: claim ids are keyed by the group's secret, so the model is written
+ * anew under a new log: what heuristics claimed is inferred again from the observations under the group's
+ * ids; what the user said (told, edited, confirmed, rejected, pinned, forgotten, settings, blocks) is carried
+ * over to those ids; claims that no observation supports any more keep their old ids. Done in one
+ * transaction: a crash leaves either the device alone as it was, or joined.
+ */
+#ifndef NODE_JOIN_H
+#define NODE_JOIN_H
+
+#include "node/node.h"
+
+struct join_summary {
+    uint64_t carried, inferred;
+};
+/* The device has the group's records (sync/group.h) and its secret; rewrites the model as above. */
+int join_rebase(struct node *n, struct bytes group_secret, struct join_summary *out,
+                struct err *e) MUST_CHECK;
+
+#endif
