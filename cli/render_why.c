@@ -178,8 +178,11 @@ static void draw_nature(struct page *p, const cJSON *prop)
     int decay = (int)doc_number(prop, "decay");
     page_glyph(p, "│  ", "|  ");
     page_on(p, PAINT_DIM);
-    page_safe(p, doc_text(prop, "kind"));
-    page_printf(p, ", probability %.2f, decay %d/10", doc_number(prop, "probability"), decay);
+    if (doc_number(prop, "evidence") + doc_number(prop, "contradicting") < 1) { /* else said in the row */
+        page_safe(p, doc_text(prop, "kind"));
+        page_str(p, ", ");
+    }
+    page_printf(p, "probability %.2f, decay %d/10", doc_number(prop, "probability"), decay);
     if (decay >= 1 && decay <= 10) {
         page_printf(p, " (half gone after %s)", lasting[decay]);
     }

@@ -3,6 +3,7 @@
 
 #include "base/check.h"
 
+#include <sodium.h>
 #include <string.h>
 
 /* clang-format off */
@@ -313,4 +314,83 @@ int words_put(struct bytes data, size_t n, struct buf *out)
         (void)buf_str(out, words[index]);
     }
     return out->err;
+}
+
+/* BIP 39: the first bits of SHA-256, one for every 32 of entropy. */
+static uint8_t recovery_checksum(const uint8_t *secret)
+{
+    uint8_t digest[crypto_hash_sha256_BYTES];
+    uint8_t first;
+    CHECK(crypto_hash_sha256(digest, secret, RECOVERY_BYTES) == 0);
+    first = digest[0];
+    mem_wipe(digest, sizeof digest);
+    return first;
+}
+
+int recovery_put(const uint8_t secret[RECOVERY_BYTES], struct buf *out)
+{
+    uint8_t bits[RECOVERY_BYTES + 1];
+    int rc;
+    memcpy(bits, secret, RECOVERY_BYTES);
+    bits[RECOVERY_BYTES] = recovery_checksum(secret);
+    rc = words_put(bytes_of(bits, sizeof bits), RECOVERY_WORDS, out);
+    mem_wipe(bits, sizeof bits);
+    return rc;
+}
+
+static bool is_space(uint8_t c)
+{
+    return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
+/* Takes the next word off *rest; empty at the end. */
+static struct bytes take_word(struct bytes *rest)
+{
+    struct bytes from = bytes_trim(*rest);
+    size_t n = 0;
+    while (n < from.n && !is_space(from.p[n]))
+        n++;
+    *rest = bytes_slice(from, n, SIZE_MAX);
+    return bytes_slice(from, 0, n);
+}
+
+/* Bits [11·w, 11·w + 11) of `bits` become the index. */
+static void put_index(uint8_t *bits, size_t w, unsigned index)
+{
+    for (unsigned i = 0; i < 11; i++) {
+        size_t bit = w * 11 + i;
+        if (index >> (10 - i) & 1u)
+            bits[bit / 8] = (uint8_t)(bits[bit / 8] | 1u << (7 - bit % 8));
+    }
+}
+
+static int read_words(struct bytes text, uint8_t bits[RECOVERY_BYTES + 1], struct err *e)
+{
+    size_t w = 0;
+    for (struct bytes word = take_word(&text); word.n > 0; word = take_word(&text)) {
+        int index = word_find(word);
+        if (w == RECOVERY_WORDS)
+            return err_set(e, ERR_USAGE, "more than %d recovery words", RECOVERY_WORDS);
+        if (index < 0)
+            return err_set(e, ERR_USAGE, "recovery word %zu is not in the list", w + 1);
+        put_index(bits, w++, (unsigned)index);
+    }
+    if (w < RECOVERY_WORDS)
+        return err_set(e, ERR_USAGE, "%zu recovery words, %d are needed", w, RECOVERY_WORDS);
+    return 0;
+}
+
+int recovery_parse(struct bytes text, uint8_t out[RECOVERY_BYTES], struct err *e)
+{
+    uint8_t bits[RECOVERY_BYTES + 1] = {0};
+    int rc = read_words(text, bits, e);
+    memset(out, 0, RECOVERY_BYTES);
+    if (!rc && recovery_checksum(bits) != bits[RECOVERY_BYTES]) {
+        rc = err_set(e, ERR_USAGE, "the recovery words do not belong together");
+        err_hint(e, "one word was mistaken for another, or their order is wrong");
+    }
+    if (!rc)
+        memcpy(out, bits, RECOVERY_BYTES);
+    mem_wipe(bits, sizeof bits);
+    return rc;
 }

@@ -29,7 +29,8 @@ static int fail(const struct err *e)
     if (e->hint[0] != '\0') {
         (void)fprintf(stderr, "selfsamed: hint: %s\n", e->hint);
     }
-    return e->code == ERR_USAGE ? 2 : e->code == ERR_LOCKED ? 4 : e->code == ERR_NOTFOUND ? 5 : 1;
+    bool taken = e->code == ERR_LOCKED || e->code == ERR_INUSE;
+    return e->code == ERR_USAGE ? 2 : taken ? 4 : e->code == ERR_NOTFOUND ? 5 : 1;
 }
 
 static int signals_open(struct loop *l, struct err *e)

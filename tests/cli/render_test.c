@@ -186,7 +186,7 @@ static void why_is_a_tree(void **state)
                                      "\"value\":\"1\"}]}",
            "○  m4x9c1e  uses rg over grep   9/10  2 h ago     laptop, phone\n"
            "│  tool from 7 observations\n"
-           "│  tool, probability 0.90, decay 8/10 (half gone after a year), scope work\n"
+           "│  probability 0.90, decay 8/10 (half gone after a year), scope work\n"
            "├─ reasoning\n"
            "│  typed rg 41 times\n"
            "├─ counted\n"

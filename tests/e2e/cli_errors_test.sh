@@ -75,6 +75,17 @@ chmod 600 "$SELFSAME_HOME/selfsame.db"
 run show
 check "mended, it works again" status_is 0
 
+# --- somebody else is writing
+if command -v flock >/dev/null; then
+    exec 9>>"$SELFSAME_HOME/lock"
+    flock -n 9
+    run tell "comes too early"
+    check "a change while another process writes: status 4, after a wait" failed_with 4 "another process is writing"
+    run show
+    check "reading goes on" status_is 0
+    exec 9>&-
+fi
+
 # --- the database
 cp "$SELFSAME_HOME/selfsame.db" "$work/good.db"
 printf '\177\377\377\377' | dd of="$SELFSAME_HOME/selfsame.db" bs=1 seek=60 conv=notrunc 2>/dev/null

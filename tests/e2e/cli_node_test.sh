@@ -55,7 +55,7 @@ check "a stream is told through the node" eval 'status_is 0 && said "3 000 new"'
 # --- one node a folder
 "$SELFSAMED" >"$work/out" 2>"$work/err" </dev/null
 status=$?
-check "a second node on the folder is refused" eval '[ "$status" -ne 0 ] && complained "another process is writing"'
+check "a second node on the folder is refused: status 4" failed_with 4 "another process is writing"
 run status
 check "and the first goes on" status_is 0
 chmod 750 "$SELFSAME_HOME"
