@@ -394,6 +394,9 @@ static int next_entity(struct store *s, int64_t *row, struct op *name, struct er
         db_bind_int(q, 1, *row);
         rc = db_step(q, e);
     }
+    if (rc > 0 && db_int(q, 0) <= *row) { /* a damaged tree can lead back */
+        rc = err_set(e, ERR_CORRUPT, "the table of entities is out of order");
+    }
     if (rc > 0) {
         *row = db_int(q, 0);
         name->space = (uint8_t)db_int(q, 1);
@@ -404,7 +407,7 @@ static int next_entity(struct store *s, int64_t *row, struct op *name, struct er
     return rc;
 }
 
-int merge_all(struct store *s, struct err *e)
+static int merge_entities(struct store *s, struct err *e)
 {
     int64_t row = INT64_MIN;
     struct op name = {.suite = OP_SUITE};
@@ -419,6 +422,20 @@ int merge_all(struct store *s, struct err *e)
         if (rc != 0) {
             break;
         }
+    }
+    return rc;
+}
+
+int merge_all(struct store *s, struct err *e)
+{
+    s->graph_off = true;
+    int rc = merge_entities(s, e);
+    s->graph_off = false;
+    if (rc == 0) {
+        rc = graph_refresh_all(s, e);
+        rc = rc == ERR_CORRUPT && s->checking
+                 ? err_set(e, rc, "what was merged of propositions joined by edges differs from their ops")
+                 : rc;
     }
     return rc;
 }

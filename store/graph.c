@@ -46,6 +46,7 @@ struct graph {
     struct map *unique; /* devices and event keys counted */
     struct entity *x;
     struct buf nodes, links, groups, stack;
+    bool whole; /* along supersedes, too; else one group only */
 };
 
 static struct node *node_at(struct graph *g, size_t i)
@@ -96,15 +97,17 @@ int graph_touches(struct store *s, const struct id *id, bool *out, struct err *e
     }
     struct stmt *q = NULL;
     rc = db_prepare(s,
-                    "SELECT 1 FROM edge WHERE kind IN (67, 68) AND a = ?1 UNION ALL"
-                    " SELECT 1 FROM edge WHERE kind IN (67, 68) AND b = ?1 LIMIT 1",
+                    "SELECT EXISTS(SELECT 1 FROM edge WHERE kind = 67 AND a = ?1)"
+                    " OR EXISTS(SELECT 1 FROM edge WHERE kind = 67 AND b = ?1)"
+                    " OR EXISTS(SELECT 1 FROM edge WHERE kind = 68 AND a = ?1)"
+                    " OR EXISTS(SELECT 1 FROM edge WHERE kind = 68 AND b = ?1)",
                     &q, e);
     if (rc == 0) {
         db_bind_id(q, 1, id);
         rc = db_step(q, e);
     }
+    *out = rc > 0 && db_int(q, 0) != 0;
     db_done(q);
-    *out = rc > 0;
     return rc < 0 ? rc : 0;
 }
 _Static_assert(SET_SAME_AS == 67 && SET_SUPERSEDES == 68, "the statements name them by number");
@@ -149,12 +152,14 @@ static int take_edge(struct graph *g, struct stmt *q, size_t from)
 
 static int expand(struct graph *g, size_t i)
 {
+#define EDGES_OF(kind)                                                                                       \
+    "SELECT kind, 1, b FROM edge WHERE kind = " kind " AND a = ?1 UNION ALL"                                 \
+    " SELECT kind, 0, a FROM edge WHERE kind = " kind " AND b = ?1"
+    static const char same[] = EDGES_OF("67");
+    static const char both[] = EDGES_OF("67") " UNION ALL " EDGES_OF("68");
     struct id id = node_at(g, i)->id;
     struct stmt *q = NULL;
-    int rc = db_prepare(g->s,
-                        "SELECT kind, 1, b FROM edge WHERE kind IN (67, 68) AND a = ?1 UNION ALL"
-                        " SELECT kind, 0, a FROM edge WHERE kind IN (67, 68) AND b = ?1",
-                        &q, g->e);
+    int rc = db_prepare(g->s, g->whole ? both : same, &q, g->e);
     if (rc == 0) {
         db_bind_id(q, 1, &id);
     }
@@ -431,7 +436,7 @@ static int write_node(struct graph *g, size_t i)
     return prop_put(g->s, &p, false, g->e);
 }
 
-static int refresh(struct graph *g, const struct id *from)
+static int gather(struct graph *g, const struct id *from)
 {
     int rc = collect(g, from);
     if (rc == 0) {
@@ -445,24 +450,70 @@ static int refresh(struct graph *g, const struct id *from)
         of->live = of->canonical != SIZE_MAX && !node_at(g, of->canonical)->dropped &&
                    of->verdict != VERDICT_REJECTED;
     }
-    if (rc == 0) {
-        rc = find_superseded(g);
-    }
-    for (size_t i = 0; rc == 0 && i < node_count(g); i++) {
-        rc = write_node(g, i);
-    }
     return rc;
 }
 
-int graph_refresh(struct store *s, const struct id *from, struct err *e)
+/* One group, whose edges did not change: 1 when its row for the canonical member, as it stands, says that the
+ * group is as live as it was, and then whether it is superseded. */
+static int recall(struct graph *g)
 {
-    struct graph g = {.s = s, .e = e, .index = map_new(), .unique = map_new(), .x = entity_new()};
+    struct stmt *q = NULL;
+    struct group *of = group_at(g, node_at(g, 0)->group);
+    bool same_life = false;
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < node_count(g); i++) {
+        rc = db_prepare(g->s, "SELECT flags FROM prop WHERE row = ?1", &q, g->e);
+        if (rc == 0) {
+            db_bind_int(q, 1, node_at(g, i)->row);
+            rc = db_step(q, g->e);
+        }
+        if (rc > 0 && (db_int(q, 0) & PROP_MERGED) == 0) {
+            bool was_live = (db_int(q, 0) & (PROP_DROPPED | PROP_REJECTED)) == 0;
+            same_life = was_live == of->live;
+            of->superseded = (db_int(q, 0) & PROP_SUPERSEDED) != 0;
+        }
+        rc = rc > 0 ? 0 : rc;
+        db_done(q);
+    }
+    return rc != 0 ? rc : same_life;
+}
+
+static int refresh(struct graph *g, const struct id *from)
+{
+    int rc = gather(g, from);
+    if (rc == 0) {
+        rc = g->whole ? find_superseded(g) : recall(g);
+    }
+    bool write = rc >= 0 && (g->whole || rc > 0);
+    rc = rc < 0 ? rc : 0;
+    for (size_t i = 0; rc == 0 && write && i < node_count(g); i++) {
+        rc = write_node(g, i);
+    }
+    return rc != 0 ? rc : write;
+}
+
+static int mark_done(struct graph *g)
+{
+    for (size_t i = 0; g->s->graphs_done != NULL && i < node_count(g); i++) {
+        if (map_add(g->s->graphs_done, bytes_of(node_at(g, i)->id.b, ID_BYTES), NULL) == NULL) {
+            return err_set(g->e, ERR_NOMEM, "joining propositions");
+        }
+    }
+    return 0;
+}
+
+/* 1 when done, 0 when the whole must be looked at. */
+static int refresh_part(struct store *s, const struct id *from, bool whole, struct err *e)
+{
+    struct graph g = {
+        .s = s, .e = e, .index = map_new(), .unique = map_new(), .x = entity_new(), .whole = whole};
     buf_init(&g.nodes, SIZE_MAX / 2);
     buf_init(&g.links, SIZE_MAX / 2);
     buf_init(&g.groups, SIZE_MAX / 2);
     buf_init(&g.stack, SIZE_MAX / 2);
     bool ready = g.index != NULL && g.unique != NULL && g.x != NULL;
     int rc = ready ? refresh(&g, from) : err_set(e, ERR_NOMEM, "joining propositions");
+    int marked = rc > 0 ? mark_done(&g) : 0;
     buf_release(&g.nodes);
     buf_release(&g.links);
     buf_release(&g.groups);
@@ -470,6 +521,44 @@ int graph_refresh(struct store *s, const struct id *from, struct err *e)
     map_free(g.index);
     map_free(g.unique);
     entity_free(g.x);
+    return marked != 0 ? marked : rc;
+}
+
+int graph_refresh(struct store *s, const struct id *from, struct err *e)
+{
+    int rc = refresh_part(s, from, true, e);
+    return rc < 0 ? rc : 0;
+}
+
+int graph_changed(struct store *s, const struct id *member, struct err *e)
+{
+    int rc = refresh_part(s, member, false, e);
+    return rc == 0 ? graph_refresh(s, member, e) : rc < 0 ? rc : 0;
+}
+
+/* ---- all of it, each part once */
+
+static int refresh_once(struct store *s, const struct id *id, struct err *e)
+{
+    return map_find(s->graphs_done, bytes_of(id->b, ID_BYTES)) != NULL ? 0 : graph_refresh(s, id, e);
+}
+
+int graph_refresh_all(struct store *s, struct err *e)
+{
+    struct stmt *q = NULL;
+    s->graphs_done = map_new();
+    int rc = s->graphs_done != NULL ? 0 : err_set(e, ERR_NOMEM, "joining propositions");
+    if (rc == 0) { /* every part has an edge, and every edge an end `a` */
+        rc = db_prepare(s, "SELECT DISTINCT kind, a FROM edge", &q, e);
+    }
+    while (rc == 0 && (rc = db_step(q, e)) > 0) {
+        struct id id;
+        rc = db_id(q, 1, &id, e);
+        rc = rc != 0 ? rc : refresh_once(s, &id, e);
+    }
+    db_done(q);
+    map_free(s->graphs_done);
+    s->graphs_done = NULL;
     return rc;
 }
 

@@ -495,8 +495,13 @@ static int release_one(struct store *s, struct due *d, struct err *e)
 static int release_due(struct store *s, size_t *released, int64_t *next_ms, struct err *e)
 {
     struct due d;
+    int64_t last = 0;
     int rc = clock_load(s, e);
     while (rc == 0 && (rc = first_held(s, &d, e)) > 0) {
+        if (d.row == last) {
+            return err_set(e, ERR_CORRUPT, "the index of held ops is damaged");
+        }
+        last = d.row;
         if (hlc_is_ahead(d.hlc, clock_wall_ms(s->clock))) {
             *next_ms = hlc_ms(d.hlc) - LIMIT_DRIFT_MS;
             return 0;

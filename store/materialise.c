@@ -117,15 +117,17 @@ bool prop_columns(const struct entity *x, struct prop *out)
     return true;
 }
 
-/* A key that supports and contradicts (two devices judged one day with different knowledge of it) counts as supporting. */
+/* A key that supports and contradicts (two devices judged one day with different knowledge of it) counts as
+ * supporting. */
 static int add_events(struct store *s, struct prop *p, struct err *e)
 {
     struct stmt *q = NULL;
-    int rc = db_prepare(s,
-                        "SELECT count(*), coalesce(sum(against), 0), min(time), max(time), coalesce(sum(against AND NOT"
-                        " EXISTS(SELECT 1 FROM event x WHERE x.entity = e.entity AND x.key = e.key AND NOT x.against)), 0)"
-                        " FROM event e WHERE entity = ?1",
-                        &q, e);
+    int rc = db_prepare(
+        s,
+        "SELECT count(*), coalesce(sum(against), 0), min(time), max(time), coalesce(sum(against AND NOT"
+        " EXISTS(SELECT 1 FROM event x WHERE x.entity = e.entity AND x.key = e.key AND NOT x.against)), 0)"
+        " FROM event e WHERE entity = ?1",
+        &q, e);
     if (rc == 0) {
         db_bind_int(q, 1, p->row);
         rc = db_step(q, e);
@@ -289,7 +291,7 @@ static int proposition(struct store *s, int64_t row, const struct id *id, const 
     bool joined;
     int rc = graph_touches(s, id, &joined, e);
     if (rc != 0 || joined) {
-        return rc != 0 ? rc : graph_refresh(s, id, e);
+        return rc != 0 || s->graph_off ? rc : graph_changed(s, id, e);
     }
     struct prop p = {.row = row, .id = *id};
     if (!prop_columns(x, &p)) {
@@ -351,7 +353,7 @@ static int edges_drop(struct store *s, struct edge *g, const struct entity *x, s
         rc = db_id(q, 0, &g->b, e);
         if (rc == 0 && !is_live(x, g)) {
             rc = edge_run(s, "DELETE FROM edge WHERE kind = ?1 AND a = ?2 AND b = ?3", g, e);
-            rc = rc != 0 ? rc : graph_refresh(s, &g->b, e);
+            rc = rc != 0 || s->graph_off ? rc : graph_refresh(s, &g->b, e);
         }
     }
     db_done(q);
@@ -400,7 +402,7 @@ static int edges(struct store *s, const struct id *id, const struct entity *x, s
         s->edges_known = false;
         rc = rc != 0 ? rc : edges_drop(s, &g, x, e);
     }
-    return rc != 0 ? rc : graph_refresh(s, id, e);
+    return rc != 0 || s->graph_off ? rc : graph_refresh(s, id, e);
 }
 
 /* ---- blocks */

@@ -82,10 +82,12 @@ struct store {
 
     struct entity *scratch; /* for merging and reading one entity at a time */
     struct buf op_buf, state_buf, read_buf;
-    struct buf seen_buf; /* struct seen × n of the op being merged */
-    bool checking;       /* merged rows are compared instead of written (store_check) */
-    uint64_t checked;    /* rows of prop found equal */
-    bool index_off;      /* store_rebuild: the text index is rebuilt at the end */
+    struct buf seen_buf;     /* struct seen × n of the op being merged */
+    bool checking;           /* merged rows are compared instead of written (store_check) */
+    uint64_t checked;        /* rows of prop found equal */
+    bool graph_off;          /* merge_all: the graph is computed at the end */
+    struct map *graphs_done; /* ids whose part of the graph was computed; graph_refresh_all only */
+    bool index_off;          /* store_rebuild: the text index is rebuilt at the end */
 
     bool digest_known;
     struct hash digest, digest_of; /* the digest, and the heads of logs that it belongs to */
@@ -201,8 +203,12 @@ struct edge {
     int kind;
     struct id a, b;
 };
-/* Rows of prop of every id that edges join with this one, as a whole. */
+/* Rows of prop of every id that edges join with this one, as a whole: after an edge came or went. */
 int graph_refresh(struct store *s, const struct id *from, struct err *e) MUST_CHECK;
+/* The same after a proposition changed and the edges did not: most often only its own group needs a look. */
+int graph_changed(struct store *s, const struct id *member, struct err *e) MUST_CHECK;
+/* All parts of the graph, each once. */
+int graph_refresh_all(struct store *s, struct err *e) MUST_CHECK;
 int graph_any(struct store *s, bool *out, struct err *e) MUST_CHECK; /* whether there are edges at all */
 int graph_touches(struct store *s, const struct id *id, bool *out, struct err *e) MUST_CHECK;
 /* The columns that one entity gives by itself, without ACT_SEEN; false: it has no row. Views into x. */

@@ -427,6 +427,16 @@ static int use_compare(const void *pa, const void *pb)
     return a->member < b->member ? -1 : a->member > b->member;
 }
 
+/* One feature's traces come in order; those of several do not. */
+static bool uses_sorted(const struct use *v, size_t n)
+{
+    for (size_t i = 1; i < n; i++) {
+        if (use_compare(&v[i - 1], &v[i]) > 0)
+            return false;
+    }
+    return true;
+}
+
 static int load_members(struct heuristics *h, uint8_t kind, struct bytes name, struct err *e)
 {
     struct member_list l = {h, name};
@@ -448,9 +458,9 @@ static int subject_load(struct heuristics *h, struct subject *s, struct err *e)
     else if (s->kind != SUBJECT_ACTIVITY)
         rc = load_feature(h, s->kind, s->name, 0, e);
     s->n = h->uses.n / sizeof(struct use);
-    if (s->n > 1)
-        qsort(h->uses.p, s->n, sizeof(struct use), use_compare);
     s->v = (const struct use *)(const void *)h->uses.p;
+    if (!uses_sorted(s->v, s->n))
+        qsort(h->uses.p, s->n, sizeof(struct use), use_compare);
     return rc != 0 ? rc : h->uses.err;
 }
 

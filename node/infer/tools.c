@@ -113,11 +113,22 @@ static void command_skip(struct bytes line, size_t *at)
     }
 }
 
+/* Without what follows the line of a here-document's mark. */
+static struct bytes without_document(struct bytes command)
+{
+    size_t mark = bytes_find(command, BYTES_LIT("<<"));
+    if (mark == SIZE_MAX || bytes_starts(bytes_slice(command, mark, command.n), BYTES_LIT("<<<")))
+        return command;
+    size_t line = bytes_find(bytes_slice(command, mark, command.n), BYTES_LIT("\n"));
+    return line == SIZE_MAX ? command : bytes_slice(command, 0, mark + line);
+}
+
 int command_tools(struct bytes command, name_fn fn, void *ctx)
 {
     struct bytes found[TOOLS_MAX];
     size_t n = 0, at = 0;
     bool piped = false;
+    command = without_document(command);
     while (at < command.n && n < TOOLS_MAX) {
         struct bytes tool = command_tool(command, &at);
         bool known = tool.n == 0 || (piped && tool_is_filter(tool));
@@ -133,8 +144,6 @@ int command_tools(struct bytes command, name_fn fn, void *ctx)
         piped = at < command.n && command.p[at] == '|' && !(at + 1 < command.n && command.p[at + 1] == '|');
         while (at < command.n && memchr("|;&\n()", command.p[at], 6) != NULL)
             at++;
-        if (bytes_starts(bytes_slice(command, at, command.n), BYTES_LIT("<<")))
-            break; /* what follows is a document */
     }
     return 0;
 }

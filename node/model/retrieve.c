@@ -21,7 +21,7 @@
 #define PINNED_MAX 5
 /* Pinned ones looked at, newest first. */
 #define PINNED_READ 256
-#define OBSERVATION_HITS 64
+#define OBSERVATION_HITS 32
 #define RANK_HALF 10.0
 /* Weight of the words of the last turn; each older one has CONTEXT_AGEING of the next. */
 #define CONTEXT_WEIGHT 0.35
@@ -42,6 +42,7 @@ struct retrieval {
     struct ranked_list candidates; /* as added: index = position in `why` */
     struct buf why;                /* struct relevance of each */
     struct map *rows;              /* row → index + 1 */
+    struct map *ids;               /* of propositions that evidence led to already */
     double evidence;               /* of the observation at hand */
 };
 
@@ -209,9 +210,15 @@ static int evidence_of(void *ctx, const struct id *id, bool against)
 {
     struct retrieval *r = ctx;
     struct prop p;
-    struct relevance *why;
+    struct relevance *why = NULL;
+    bool fresh;
     if (against)
         return 0;
+    struct map_slot *slot = map_add(r->ids, bytes_of(id->b, ID_BYTES), &fresh);
+    if (slot == NULL)
+        return ERR_NOMEM;
+    if (!fresh)
+        return 0; /* an earlier, better hit led to it */
     int rc = store_prop(r->s, id, true, &p, r->e);
     if (rc == ERR_NOTFOUND)
         return 0;
@@ -252,7 +259,9 @@ static int take_scoped(void *ctx, const struct prop *p)
 static int gather(struct retrieval *r)
 {
     int rc = by_words(r);
-    if (rc == 0)
+    /* Where words alone fill the pool, what claims rest on would only push others out, at the price of a
+     * second search. */
+    if (rc == 0 && r->candidates.n < r->pool)
         rc = by_evidence(r);
     if (rc == 0)
         rc = store_props_pinned(r->s, r->flags_off, PINNED_READ, take_pinned, r, r->e);
@@ -346,13 +355,15 @@ int retrieve(struct store *s, const struct retrieve_query *q, struct ranked_list
     ranked_list_init(&r.candidates);
     buf_init(&r.why, (size_t)16 << 20);
     r.rows = map_new();
-    int rc = r.rows == NULL ? err_set(e, ERR_NOMEM, "ranking") : gather(&r);
+    r.ids = map_new();
+    int rc = r.rows == NULL || r.ids == NULL ? err_set(e, ERR_NOMEM, "ranking") : gather(&r);
     if (rc == 0) {
         ranked_list_finish(&r.candidates);
         rc = choose(&r, out);
     }
     ranked_list_finish(out);
     map_free(r.rows);
+    map_free(r.ids);
     buf_release(&r.why);
     ranked_list_release(&r.candidates);
     return rc;

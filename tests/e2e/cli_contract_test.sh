@@ -1,8 +1,8 @@
 # The contract of the command line: members of every --json document, formats, ids, help.
-# shellcheck shell=bash disable=SC2015
+# shellcheck shell=bash disable=SC1091,SC2016
 . "$(dirname "${BASH_SOURCE[0]}")/cli_lib.sh"
 
-P="id text confidence probability decay score origin pinned last_supported evidence devices prefix kind scope verdict edited created contradicting status"
+P=(id text confidence probability decay score origin pinned last_supported evidence devices prefix kind scope verdict edited created contradicting status)
 
 run
 check "without a device the next command is named" eval 'status_is 0 && said "selfsame init --name NAME"'
@@ -18,21 +18,21 @@ run
 check "without observations the histories found are named" eval 'status_is 0 && said "selfsame import bash" && said .bash_history'
 
 run tell --json --confidence 9 --decay 7 --scope work --pin prefers plain-text mail
-check "tell --json gives the proposition" has_keys proposition redacted existed $P
+check "tell --json gives the proposition" has_keys proposition redacted existed "${P[@]}"
 id=$(value id)
 check "ids have 26 characters" [ ${#id} -eq 26 ]
 run tell prefers plain-text mail
 check "telling it again says that it is known" eval 'status_is 0 && complained "already known"'
 run import jsonl "$TEST_DATA/observe/jsonl/restic_commits.jsonl" --json
-check "import --json gives the counts" has_keys read added known dropped redacted skipped bad bad_records propositions path done
+check "import --json gives the counts" has_keys read added known dropped redacted skipped bad bad_records propositions path 'done'
 check "import says what it read" [ "$(value added)" = 60 ]
 
 run show --json --all
-check "show --json has every member of a proposition" has_keys propositions older $P
+check "show --json has every member of a proposition" has_keys propositions older "${P[@]}"
 run show --json
 check "show --json leads with the pinned one" [ "$(value id)" = "$id" ]
 run query --json plain mail
-check "query --json has every member of a proposition" has_keys query results $P
+check "query --json has every member of a proposition" has_keys query results "${P[@]}"
 check "query --json repeats the query" [ "$(value query)" = "plain mail" ]
 check "the best answer comes first" [ "$(value id)" = "$id" ]
 run why --json "$id"
@@ -59,7 +59,7 @@ run resume --json
 check "resume ends it" eval 'has_keys paused_until && [ "$(value paused_until)" = null ]'
 for verb in confirm reject pin; do
     run $verb "$id" --json
-    check "$verb --json gives the proposition" has_keys proposition $P
+    check "$verb --json gives the proposition" has_keys proposition "${P[@]}"
     run $verb "$id" --undo --json
     check "$verb --undo takes it back" has_keys proposition
 done

@@ -1,5 +1,5 @@
 # What goes wrong: exit statuses, hints, and that nothing is lost.
-# shellcheck shell=bash disable=SC2015
+# shellcheck shell=bash disable=SC1091,SC2016
 . "$(dirname "${BASH_SOURCE[0]}")/cli_lib.sh"
 
 run status
@@ -60,7 +60,7 @@ run why "${id%"${id#?}"}"
 check "an ambiguous prefix: status 2, and says so" eval 'status_is 2 && silent && complained "begins more than one id"'
 run why "$prefix"
 check "a unique prefix is enough" status_is 0
-run why "$(printf '%s' "$prefix" | tr a-z A-Z)"
+run why "$(printf '%s' "$prefix" | tr '[:lower:]' '[:upper:]')"
 check "in upper case too" status_is 0
 
 # --- the data folder

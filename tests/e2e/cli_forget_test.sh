@@ -1,5 +1,5 @@
 # Forgetting: the bytes leave every file, and what was forgotten does not come back.
-# shellcheck shell=bash disable=SC2015
+# shellcheck shell=bash disable=SC1091,SC2016
 . "$(dirname "${BASH_SOURCE[0]}")/cli_lib.sh"
 run init --name laptop
 

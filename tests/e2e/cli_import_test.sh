@@ -1,5 +1,5 @@
 # Importing and telling: every sample twice, bad lines, standard input, Ctrl-C.
-# shellcheck shell=bash disable=SC2015
+# shellcheck shell=bash disable=SC1091,SC2016
 . "$(dirname "${BASH_SOURCE[0]}")/cli_lib.sh"
 data=$TEST_DATA/observe
 run init --name laptop
@@ -29,7 +29,7 @@ run import jsonl - --json </dev/null
 check "empty standard input is fine" status_is 0
 run_with "$data/jsonl/restic_commits.jsonl" import jsonl - --json
 check "from standard input the same events are known already" eval '[ "$(value read)" = 60 ] && [ "$(value added)" = 0 ]'
-cd "$data/jsonl" && run import jsonl ./restic_commits.jsonl --json && cd "$here"
+pushd "$data/jsonl" >/dev/null && run import jsonl ./restic_commits.jsonl --json; popd >/dev/null || exit
 check "a relative path is the same file" [ "$(value read)" = 0 ]
 git init -q "$work/repo" && git -C "$work/repo" -c user.name=A -c user.email=a@example.org commit -q --allow-empty -m "first step"
 run import git "$work/repo" --json

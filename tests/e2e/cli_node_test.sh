@@ -1,5 +1,5 @@
 # With the node running: the same answers, watching, pausing, two nodes on one folder, sudden death.
-# shellcheck shell=bash disable=SC2015
+# shellcheck shell=bash disable=SC1091,SC2016
 . "$(dirname "${BASH_SOURCE[0]}")/cli_lib.sh"
 run init --name laptop
 run import jsonl "$TEST_DATA/observe/jsonl/restic_commits.jsonl"

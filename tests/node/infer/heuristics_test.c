@@ -1,4 +1,6 @@
 /* What the built-in inference claims, and what it does not. */
+#include "node/infer/heuristics.h"
+
 #include "tests/support/unit.h"
 
 #include "store/local.h"

@@ -1,5 +1,7 @@
 /* What must hold whatever is claimed: the model is a function of the observations held, not of their order,
  * their batches or their history. */
+#include "node/infer/infer.h"
+
 #include "tests/support/unit.h"
 
 #include "store/local.h"

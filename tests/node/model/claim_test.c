@@ -1,6 +1,7 @@
+#include "node/model/claim.h"
+
 #include "tests/support/unit.h"
 
-#include "node/model/claim.h"
 #include "tests/node/infer/device.h"
 
 #include <stdlib.h>

@@ -1,6 +1,6 @@
-#include "tests/support/unit.h"
-
 #include "node/model/kinds.h"
+
+#include "tests/support/unit.h"
 
 #include <math.h>
 

@@ -1,7 +1,8 @@
+#include "node/model/retrieve.h"
+
 #include "tests/support/unit.h"
 
 #include "node/model/claim.h"
-#include "node/model/retrieve.h"
 #include "tests/node/infer/device.h"
 
 #include <string.h>
