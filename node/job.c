@@ -167,7 +167,7 @@ int job_open(struct job **out, struct node *n, const struct job_spec *spec, stru
     }
     if (rc == 0) {
         rc = teller_init(&j->teller, n->store, n->audit, e);
-        j->teller.event_secret = bytes_of(n->home.event_secret.p, n->home.event_secret.n);
+        j->teller.claim_secret = node_claim_secret(n);
         j->teller.rng = &n->rng;
         j->teller.now_ms = clock_wall_ms(&n->clock);
     }
@@ -245,7 +245,7 @@ static void stored_fill(struct job *j, const struct observation *o, struct store
         .ext_id = o->id,
         .data = o->data,
     };
-    event_key(j->teller.event_secret, o, out->key);
+    event_key(secret_view(&j->n->home.keys.event), o, out->key);
 }
 
 /* Audit, then store, then index. Nothing of a dropped record is kept but the count. */

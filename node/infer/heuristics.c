@@ -59,7 +59,7 @@ int heuristics_new(struct heuristics **out, const struct infer_env *env, struct 
         return err_set(e, ERR_NOMEM, "opening inference");
     h->env = *env;
     buffers_init(h);
-    h->writer = claim_writer_new(env->store, &env->device, env->event_secret);
+    h->writer = claim_writer_new(env->store, &env->device, env->claim_secret);
     h->subjects = map_new();
     h->members = map_new();
     if (h->writer == NULL || h->subjects == NULL || h->members == NULL) {
@@ -633,7 +633,7 @@ static void seen_make(struct heuristics *h, const struct id *id, int64_t at_ms)
                                                           : day_noon(o[i].day);
         struct seen s = {.against = o[i].against, .time_ms = at};
         const struct occasion occasion = {src->name, o[i].day, o[i].week ? BYTES_LIT("week") : BYTES_NONE};
-        claim_occasion(h->env.event_secret, id, &occasion, s.key);
+        claim_occasion(h->env.claim_secret, id, &occasion, s.key);
         (void)buf_append(&h->seen, &s, sizeof s);
     }
 }
@@ -724,7 +724,7 @@ int heur_claim(struct heuristics *h, const struct wording *w, struct err *e)
     c.prior = w->prior > 0 ? w->prior : (uint16_t)(kind_info(w->kind)->prior * 1000 + 0.5);
     uint8_t made[RECORD_BYTES];
     struct id id;
-    claim_id(h->env.event_secret, w->kind, w->key, &id);
+    claim_id(h->env.claim_secret, w->kind, w->key, &id);
     int rc = evidence_make(h, w, &c, &id, e);
     if (rc != 0)
         return rc;

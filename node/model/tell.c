@@ -142,7 +142,7 @@ int tell(struct teller *t, const struct told *told, struct id *id, enum tell_out
     if (rc != 0) {
         return rc;
     }
-    claim_id(t->event_secret, KIND_TOLD, buf_view(&t->key), id);
+    claim_id(t->claim_secret, KIND_TOLD, buf_view(&t->key), id);
     rc = store_entity(t->store, SPACE_PROPOSITION, id, t->entity, e);
     bool fresh = rc == ERR_NOTFOUND;
     if (rc != 0 && !fresh) {

@@ -19,7 +19,7 @@ struct told {
 struct teller {
     struct store *store;
     struct audit *audit;
-    struct bytes event_secret; /* 32 bytes */
+    struct bytes claim_secret; /* 32 bytes */
     const struct rng *rng;
     int64_t now_ms;
     struct draft draft;
