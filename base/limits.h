@@ -7,8 +7,9 @@
 #define LIMIT_TEXT_BYTES 4096u
 /* Reasoning: a paragraph. */
 #define LIMIT_REASONING_BYTES 8192u
-/* An op: the largest text, reasoning and a page of event keys. Larger ones are split by the writer. */
-#define LIMIT_OP_BYTES 65536u
+/* An op: the largest text, reasoning and a page of event keys. Larger ones are split by the writer. One op,
+ * sealed in a frame, fits one message of a session. */
+#define LIMIT_OP_BYTES 57344u
 /* Actions in one op. */
 #define LIMIT_OP_ACTIONS 256u
 /* Stamps that one write may name as replaced: more concurrent edits than devices is nonsense. */

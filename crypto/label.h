@@ -10,8 +10,10 @@
 /* Hashes that are ids. */
 #define LABEL_DEVICE_ID "selfsame 1 device id"
 #define LABEL_EPOCH_ID "selfsame 1 epoch id"
+#define LABEL_MEMBER_HASH "selfsame 1 membership record"
 /* Sealing (crypto/aead.h). */
 #define LABEL_SEAL_FRAME "selfsame 1 seal frame"
+#define LABEL_SEAL_STRIPPED "selfsame 1 seal stripped frame"
 #define LABEL_SEAL_EPOCH "selfsame 1 wrap epoch key"
 #define LABEL_SEAL_SLOT "selfsame 1 key file slot"
 #define LABEL_SEAL_PAYLOAD "selfsame 1 key file payload"
@@ -20,6 +22,7 @@
 #define LABEL_KEY_NOISE "selfsame 1 derive session key"
 #define LABEL_KEY_SEAL "selfsame 1 derive sealing key"
 #define LABEL_KEY_SLOT "selfsame 1 derive slot key"
+#define LABEL_KEY_FRAMES "selfsame 1 derive frame key"
 /* Pairing. */
 #define LABEL_PAIR_SID "selfsame 1 pair session"
 #define LABEL_PAIR_CHANNEL "selfsame 1 pair joiner host"

@@ -152,8 +152,8 @@ int store_props(struct store *s, uint32_t flags_off, int (*fn)(void *ctx, const 
     return walk(q, fn, ctx, e);
 }
 
-int store_props_pinned(struct store *s, uint32_t flags_off, size_t max, int (*fn)(void *ctx, const struct prop *p),
-                       void *ctx, struct err *e)
+int store_props_pinned(struct store *s, uint32_t flags_off, size_t max,
+                       int (*fn)(void *ctx, const struct prop *p), void *ctx, struct err *e)
 {
     _Static_assert(PROP_PINNED == 1, "the index and the query say so");
     struct stmt *q = NULL;
@@ -169,14 +169,15 @@ int store_props_pinned(struct store *s, uint32_t flags_off, size_t max, int (*fn
     return walk(q, fn, ctx, e);
 }
 
-int store_props_scope(struct store *s, const struct scope_query *query, int (*fn)(void *ctx, const struct prop *p),
-                      void *ctx, struct err *e)
+int store_props_scope(struct store *s, const struct scope_query *query,
+                      int (*fn)(void *ctx, const struct prop *p), void *ctx, struct err *e)
 {
     struct stmt *q = NULL;
-    int rc = db_prepare(s,
-                        "SELECT " PROP_COLUMNS " FROM prop WHERE scope = ?1 AND scope <> '' AND flags & ?2 = 0"
-                        " ORDER BY row DESC LIMIT ?3",
-                        &q, e);
+    int rc =
+        db_prepare(s,
+                   "SELECT " PROP_COLUMNS " FROM prop WHERE scope = ?1 AND scope <> '' AND flags & ?2 = 0"
+                   " ORDER BY row DESC LIMIT ?3",
+                   &q, e);
     if (rc != 0) {
         return rc;
     }
@@ -341,14 +342,22 @@ int store_entities(struct store *s, enum op_space space,
                    int (*fn)(void *ctx, const struct id *id, const struct entity *x), void *ctx,
                    struct err *e)
 {
+    return store_entities_after(s, space, NULL, fn, ctx, e);
+}
+
+int store_entities_after(struct store *s, enum op_space space, const struct id *after,
+                         int (*fn)(void *ctx, const struct id *id, const struct entity *x), void *ctx,
+                         struct err *e)
+{
     struct entity *x = entity_new();
     struct stmt *q = NULL;
     int rc = x != NULL ? 0 : err_set(e, ERR_NOMEM, "reading entities");
     if (rc == 0) {
-        rc = db_prepare(s, "SELECT row, id FROM entity WHERE space = ?1 ORDER BY id", &q, e);
+        rc = db_prepare(s, "SELECT row, id FROM entity WHERE space = ?1 AND id > ?2 ORDER BY id", &q, e);
     }
     if (rc == 0) {
         db_bind_int(q, 1, (int)space);
+        db_bind_bytes(q, 2, after != NULL ? bytes_of(after->b, ID_BYTES) : BYTES_NONE);
     }
     while (rc == 0 && (rc = db_step(q, e)) > 0) {
         struct id id;

@@ -7,6 +7,8 @@
  */
 #include "store/store_int.h"
 
+#include "store/members_int.h"
+
 #include <stdio.h>
 
 static const char *const store_schema[] = {
@@ -59,6 +61,9 @@ static int migrate_0(struct store *s, struct err *e)
     int rc = run_all(s, store_schema, e);
     if (rc == 0) {
         rc = run_all(s, local_schema, e);
+    }
+    if (rc == 0) {
+        rc = run_all(s, members_schema, e);
     }
     return rc != 0 ? rc : run_all(s, search_schema, e);
 }
