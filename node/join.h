@@ -15,6 +15,10 @@
 struct join_summary {
     uint64_t carried, inferred;
 };
+/* Whether the model in the database is written under this secret already. */
+int join_is_written(struct node *n, struct bytes secret, bool *written, struct err *e) MUST_CHECK;
+/* Takes the group's secret into the key file, when it is not there. */
+int join_keep_secret(struct node *n, struct bytes group_secret, struct err *e) MUST_CHECK;
 /* The device has the group's records (sync/group.h) and its secret; rewrites the model as above. */
 int join_rebase(struct node *n, struct bytes group_secret, struct join_summary *out,
                 struct err *e) MUST_CHECK;

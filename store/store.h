@@ -51,6 +51,8 @@ int store_bulk(struct store *s, bool on, struct err *e) MUST_CHECK;
 
 /* Appends the draft to our log and merges it. Writing to a forgotten id: ERR_FORGOTTEN. */
 int store_write(struct store *s, const struct draft *d, struct err *e) MUST_CHECK;
+/* The same dated at a wall time of the past: for a log that is written anew (store/reset.h). What our log holds already is never overtaken. */
+int store_write_at(struct store *s, const struct draft *d, int64_t wall_ms, struct err *e) MUST_CHECK;
 
 /* One op of another log (sync, tests): seq must be the next one of that log (ERR_EXISTS: had it already, with
  * the same hash; ERR_VERIFY: other hash at that seq: a fork; ERR_NOTFOUND: a gap). `op` empty: an erased op,

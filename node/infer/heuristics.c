@@ -35,6 +35,8 @@ struct heuristics {
     struct buf record, made; /* claims of the subject at hand: before, now */
     const struct claim_fresh *fresh;
     struct infer_summary *sum;
+    claim_named_fn *named; /* set while claims are only named */
+    void *named_ctx;
 };
 
 /* ---- opening ----------------------------------------------------------------------------------------------
@@ -714,6 +716,8 @@ static void summary_add(struct infer_summary *sum, enum claim_outcome o)
 
 int heur_claim(struct heuristics *h, const struct wording *w, struct err *e)
 {
+    if (h->named != NULL)
+        return h->named(h->named_ctx, w->kind, w->key);
     struct claim c = {.kind = w->kind,
                       .decay = w->decay,
                       .key = w->key,
@@ -838,4 +842,23 @@ int heuristics_flush(struct heuristics *h, const struct claim_fresh *fresh, stru
     h->fresh = NULL;
     h->sum = NULL;
     return rc != 0 ? rc : local_dirty_clear(h->env.store, e);
+}
+
+int heuristics_name(struct heuristics *h, claim_named_fn *fn, void *ctx, struct err *e)
+{
+    h->named = fn;
+    h->named_ctx = ctx;
+    int rc = frame_make(h, e);
+    if (rc == 0)
+        rc = subjects_list(h, true, e);
+    for (size_t i = 0; rc == 0 && i < map_count(h->subjects); i++) {
+        struct bytes key = map_at(h->subjects, i)->key;
+        struct subject s = {.kind = key.p[0], .name = bytes_slice(key, 1, key.n)};
+        rc = subject_load(h, &s, e);
+        if (rc == 0)
+            rc = subject_run(h, &s, e);
+    }
+    h->named = NULL;
+    h->named_ctx = NULL;
+    return rc;
 }

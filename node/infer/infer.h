@@ -9,6 +9,7 @@
 #ifndef NODE_INFER_INFER_H
 #define NODE_INFER_INFER_H
 
+#include "node/model/claim.h"
 #include "store/local.h"
 
 struct infer_env {
@@ -33,6 +34,11 @@ int infer_observe(struct infer *x, const struct stored_observation *o, struct er
 /* Looks at every dirty feature, writes what changed as ops and links. Idempotent: a second flush writes
  * nothing. *sum (may be NULL) is added to. */
 int infer_flush(struct infer *x, struct infer_summary *sum, struct err *e) MUST_CHECK;
+
+/* Names every claim that the traces held now support, without writing anything. */
+int infer_name_claims(struct infer *x, claim_named_fn *fn, void *ctx, struct err *e) MUST_CHECK;
+/* Forgets what was claimed so far: the next flush looks at everything and writes it anew. */
+int infer_start_anew(struct infer *x, struct err *e) MUST_CHECK;
 
 /* The event key of an observation: BLAKE2b-128 keyed with this device's own secret over (source, normalised
  * content, time bucket or occurrence or the source's id). */

@@ -26,6 +26,9 @@ struct occasion {
 void claim_occasion(struct bytes claim_secret, const struct id *claim, const struct occasion *o,
                     uint8_t out[16]);
 
+/* Told the kind and canonical key of a claim; a negative result ends the naming. */
+typedef int claim_named_fn(void *ctx, uint8_t kind, struct bytes key);
+
 struct claim_link {
     int64_t observation;
     bool against;

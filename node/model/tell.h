@@ -30,6 +30,9 @@ struct teller {
 int teller_init(struct teller *t, struct store *s, struct audit *a, struct err *e) MUST_CHECK;
 void teller_release(struct teller *t);
 
+/* The id that a told sentence has under a secret. ERR_LIMIT, ERR_NOMEM. */
+int told_id(struct bytes claim_secret, struct bytes text, struct id *out) MUST_CHECK;
+
 enum tell_outcome { TELL_NEW, TELL_CHANGED, TELL_KNOWN };
 /* Writes one; *id gets its id. ERR_FORMAT for an empty text, ERR_LIMIT for one over LIMIT_TEXT_BYTES,
  * ERR_USAGE for numbers out of range. A transaction may be open. */

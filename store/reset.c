@@ -1,0 +1,38 @@
+/* Dropping what replicates, keeping what is local. Children go before what they refer to; the full-text index
+ * of propositions is made anew from the empty table. */
+#include "store/reset.h"
+
+#include "base/check.h"
+#include "store/store_int.h"
+
+static const char *const reset_sql[] = {
+    "DELETE FROM link",
+    "DELETE FROM event",
+    "DELETE FROM blocked_key",
+    "DELETE FROM blocked_span",
+    "DELETE FROM edge",
+    "DELETE FROM op",
+    "DELETE FROM prop",
+    "DELETE FROM entity",
+    "DELETE FROM log",
+    "DELETE FROM frame",
+    "DELETE FROM quarantine",
+    NULL,
+};
+
+int store_reset_model(struct store *s, const struct id *log, struct err *e)
+{
+    CHECK(s->in_txn && s->has_log);
+    int rc = log_flush(s, e);
+    for (const char *const *sql = reset_sql; rc == 0 && *sql != NULL; sql++) {
+        rc = db_exec(s, *sql, e);
+    }
+    if (rc == 0) {
+        rc = search_rebuild(s, e);
+    }
+    log_forget_cache(s);
+    s->edges_known = false;
+    s->own_log = *log;
+    db_poison(s, rc);
+    return rc != 0 ? err_wrap(e, rc, "starting the model anew") : 0;
+}
