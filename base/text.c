@@ -2,6 +2,8 @@
  * and the range of the second, which is what excludes overlong forms, surrogates and values past U+10FFFF. */
 #include "base/text.h"
 
+#include <string.h>
+
 #include "base/check.h"
 
 #define REPLACEMENT 0xfffd
@@ -109,6 +111,8 @@ struct bytes utf8_cut(struct bytes b, size_t max)
 int utf8_repair(struct bytes b, struct buf *out)
 {
     size_t at = 0;
+    if (b.n > 0 && memchr(b.p, 0, b.n) == NULL && utf8_valid(b))
+        return buf_bytes(out, b); /* nearly always */
     while (at < b.n) {
         size_t from = at;
         int32_t cp = utf8_next(b, &at);
@@ -182,6 +186,10 @@ int text_normalise(struct bytes b, struct buf *out)
 {
     bool space = false;
     b = bytes_trim(b);
+    uint8_t *to = buf_extend(out, b.n); /* it never grows */
+    uint8_t *start = to;
+    if (to == NULL)
+        return out->err;
     for (size_t i = 0; i < b.n; i++) {
         uint8_t c = b.p[i];
         if (c == ' ' || (c >= '\t' && c <= '\r')) {
@@ -189,9 +197,10 @@ int text_normalise(struct bytes b, struct buf *out)
             continue;
         }
         if (space)
-            (void)buf_put(out, ' ');
+            *to++ = ' ';
         space = false;
-        (void)buf_put(out, c >= 'A' && c <= 'Z' ? (uint8_t)(c + ('a' - 'A')) : c);
+        *to++ = c >= 'A' && c <= 'Z' ? (uint8_t)(c + ('a' - 'A')) : c;
     }
-    return out->err;
+    out->n -= b.n - (size_t)(to - start);
+    return 0;
 }

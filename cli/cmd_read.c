@@ -15,24 +15,22 @@ static int max_of(const struct run *r)
     return (int)args_number(&r->args, "max", -1);
 }
 
+#define SHOW_ROWS 40 /* for people, when no --max was given */
+#define OVERVIEW_ROWS 10
+
 /* ---- show ------------------------------------------------------------------------------------------------
  */
-
-static void draw_show_page(struct page *p, const cJSON *answer)
-{
-    draw_show_some(p, answer, SHOW_ROWS);
-}
 
 int cmd_show(struct run *r)
 {
     const struct args *a = &r->args;
     cJSON *req = request_new("show");
-    request_number(req, "max", max_of(r));
+    request_number(req, "max", args_flag(a, "max") || r->json ? max_of(r) : SHOW_ROWS);
     request_flag(req, "all", args_flag(a, "all"));
     request_text(req, "kind", args_value(a, "kind"));
     request_text(req, "scope", args_value(a, "scope"));
     request_text(req, "at", args_value(a, "at"));
-    return run_show(r, req, args_flag(a, "max") ? draw_show : draw_show_page);
+    return run_show(r, req, draw_show);
 }
 
 /* ---- query -----------------------------------------------------------------------------------------------
@@ -298,7 +296,7 @@ static void first_steps(struct page *p, const cJSON *answer)
 
 static void draw_overview(struct page *p, const cJSON *answer)
 {
-    draw_show_some(p, answer, 10);
+    draw_show(p, answer);
     page_str(p, "\nAsk it: selfsame query TEXT    Explain one: selfsame why ID    More: selfsame help\n");
 }
 
@@ -332,5 +330,7 @@ int cmd_overview(struct run *r)
     if (empty) {
         return run_show(r, request_new("sources"), first_steps);
     }
-    return run_show(r, request_new("show"), draw_overview);
+    cJSON *req = request_new("show");
+    request_number(req, "max", OVERVIEW_ROWS);
+    return run_show(r, req, draw_overview);
 }

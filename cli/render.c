@@ -342,27 +342,23 @@ static void draw_row(struct page *p, const cJSON *prop, const struct layout *l, 
 /* ---- lists -----------------------------------------------------------------------------------------------
  */
 
-void draw_show_some(struct page *p, const cJSON *answer, size_t rows)
+void draw_show(struct page *p, const cJSON *answer)
 {
     const cJSON *list = doc_get(answer, "propositions");
     const cJSON *prop = NULL;
     struct layout l = {.before = 3 + ID_SHOWN + 2};
-    size_t n = 0;
-    double left_out = 0;
+    double n = 0;
+    char digits[TIME_TEXT];
     layout_measure(&l, list, p->st);
     cJSON_ArrayForEach(prop, list)
     {
-        if (rows > 0 && n >= rows) {
-            left_out++;
-            continue;
-        }
         draw_row(p, prop, &l, 0);
         n++;
     }
-    char digits[TIME_TEXT];
-    if (left_out > 0) {
-        number_print(left_out, digits);
-        page_printf(p, "~  (%s more; selfsame show --max %.0f)", digits, left_out + (double)n);
+    double total = doc_number(answer, "total");
+    if (total > n) {
+        number_print(total - n, digits);
+        page_printf(p, "~  (%s more; selfsame show --max %.0f)", digits, total);
         page_line(p);
     }
     if (doc_number(answer, "older") > 0) {
@@ -370,14 +366,9 @@ void draw_show_some(struct page *p, const cJSON *answer, size_t rows)
         page_printf(p, "~  (%s older)", digits);
         page_line(p);
     }
-    if (n == 0 && doc_number(answer, "older") < 1) {
+    if (n < 1 && doc_number(answer, "older") < 1) {
         page_str(p, "Nothing is known yet.\n");
     }
-}
-
-void draw_show(struct page *p, const cJSON *answer)
-{
-    draw_show_some(p, answer, 0);
 }
 
 void draw_query(struct page *p, const cJSON *answer)

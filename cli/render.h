@@ -7,12 +7,7 @@
 
 #include <cjson/cJSON.h>
 
-/* Rows of `show` for people when no --max was given. */
-#define SHOW_ROWS 40
-
-void draw_show(struct page *p, const cJSON *answer); /* all rows */
-/* At most `rows` of them (0: all), and how many were left out. */
-void draw_show_some(struct page *p, const cJSON *answer, size_t rows);
+void draw_show(struct page *p, const cJSON *answer); /* and how many were left out */
 void draw_query(struct page *p, const cJSON *answer);
 void draw_why(struct page *p, const cJSON *answer);
 /* The one proposition of tell, confirm, edit … */

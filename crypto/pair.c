@@ -143,7 +143,7 @@ static void make_hello(struct pair *p, const struct rng *rng)
 static int read_hello(struct pair *p, struct bytes in, size_t n, struct err *e)
 {
     enum role other = p->joiner ? HOST : JOINER;
-    if (in.n < 2 || in.p[0] == 0 || in.p[1] == 0)
+    if (in.n < PAIR_HELLO_BYTES || in.p[0] == 0 || in.p[1] == 0)
         return err_set(e, ERR_FORMAT, "not a pairing message");
     if (in.p[0] != VERSION || in.p[1] != SUITE)
         return err_set(e, ERR_VERSION, "the other device pairs by version %u, suite %u", in.p[0], in.p[1]);

@@ -455,7 +455,7 @@ static int step_body(struct job *j, struct err *e)
     return rc != 0 ? rc : more;
 }
 
-static int step_commit(struct job *j, struct err *e)
+static int step_transaction(struct job *j, struct err *e)
 {
     int rc = store_begin(j->n->store, e);
     if (rc != 0) {
@@ -471,6 +471,19 @@ static int step_commit(struct job *j, struct err *e)
         audit_counts_clear(j->n->audit);
     }
     return rc != 0 ? rc : more;
+}
+
+/* Reading steps commit in bulk: a power cut may take the last of them back as a whole, cursor included. The
+ * last step, which says that the job is done, makes all of them durable. */
+static int step_commit(struct job *j, struct err *e)
+{
+    if (j->phase == PHASE_INFER) {
+        return step_transaction(j, e);
+    }
+    int rc = store_bulk(j->n->store, true, e);
+    int more = rc == 0 ? step_transaction(j, e) : rc;
+    rc = store_bulk(j->n->store, false, more < 0 ? NULL : e);
+    return more < 0 || rc == 0 ? more : rc;
 }
 
 int job_step(struct job *j, struct err *e)

@@ -342,12 +342,13 @@ int store_entities(struct store *s, enum op_space space,
                    int (*fn)(void *ctx, const struct id *id, const struct entity *x), void *ctx,
                    struct err *e)
 {
-    return store_entities_after(s, space, NULL, fn, ctx, e);
+    struct entity_range all = {.space = space};
+    return store_entities_in(s, &all, fn, ctx, e);
 }
 
-int store_entities_after(struct store *s, enum op_space space, const struct id *after,
-                         int (*fn)(void *ctx, const struct id *id, const struct entity *x), void *ctx,
-                         struct err *e)
+int store_entities_in(struct store *s, const struct entity_range *r,
+                      int (*fn)(void *ctx, const struct id *id, const struct entity *x), void *ctx,
+                      struct err *e)
 {
     struct entity *x = entity_new();
     struct stmt *q = NULL;
@@ -356,8 +357,8 @@ int store_entities_after(struct store *s, enum op_space space, const struct id *
         rc = db_prepare(s, "SELECT row, id FROM entity WHERE space = ?1 AND id > ?2 ORDER BY id", &q, e);
     }
     if (rc == 0) {
-        db_bind_int(q, 1, (int)space);
-        db_bind_bytes(q, 2, after != NULL ? bytes_of(after->b, ID_BYTES) : BYTES_NONE);
+        db_bind_int(q, 1, (int)r->space);
+        db_bind_id(q, 2, &r->after);
     }
     while (rc == 0 && (rc = db_step(q, e)) > 0) {
         struct id id;

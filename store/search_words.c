@@ -54,7 +54,12 @@ static const char *const stop_words[] = {
 
 static int word_cmp(const void *key, const void *slot)
 {
-    return bytes_cmp(*(const struct bytes *)key, bytes_str(*(const char *const *)slot));
+    const struct bytes *word = key;
+    const char *other = *(const char *const *)slot;
+    size_t i = 0;
+    while (i < word->n && other[i] != '\0' && word->p[i] == (uint8_t)other[i])
+        i++;
+    return (i < word->n ? word->p[i] : 0) - (uint8_t)other[i];
 }
 
 bool search_stop_word(struct bytes word)

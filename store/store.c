@@ -111,7 +111,7 @@ static int configure(struct store *s, struct err *e)
     (void)sqlite3_extended_result_codes(s->db, 1);
     (void)sqlite3_busy_timeout(s->db, BUSY_TIMEOUT_MS);
     return db_exec(s,
-                   "PRAGMA secure_delete=ON; PRAGMA cache_size=-12000; PRAGMA mmap_size=0;"
+                   "PRAGMA secure_delete=ON; PRAGMA cache_size=-20000; PRAGMA mmap_size=0;"
                    "PRAGMA cell_size_check=ON; PRAGMA synchronous=FULL",
                    e);
 }

@@ -2,8 +2,7 @@
  * read), kept in step by applying every op in the transaction that appends it. Invariants:
  *   1. a log is gapless: seq 1..n, each with its op hash and the chain;
  *   2. the merged tables are a pure function of the ops held and the forgets held; store_rebuild() proves it;
- *   3. what store_commit() acknowledged survives a crash at any later instant; what it did not is gone as a
- * whole;
+ *   3. what store_commit() acknowledged survives a crash at any later instant, what it did not is gone;
  *   4. after a forget the content is in no file of the folder (store_scrub()).
  * One thread. One transaction at a time: begin, any number of writes, commit; single writes outside one make
  * their own.
@@ -19,8 +18,7 @@ struct store;
 
 struct store_config {
     const char *path; /* the database file; made 0600 when absent */
-    const char
-        *vfs; /* SQLite VFS name, NULL = default: the tests' way in for file faults; borrowed while open */
+    const char *vfs;  /* SQLite VFS, NULL = default: the tests' way in for file faults; borrowed while open */
     const struct clock *clock; /* borrowed while open */
     const struct rng *rng;     /* borrowed while open */
     bool read_only;
@@ -34,16 +32,16 @@ void store_close(struct store *s); /* NULL fine; rolls back an open transaction 
 
 /* The database's own random number, changed at every store_lease(); node/ keeps it outside too and opens a
  * new log when they differ (DESIGN §3.5). */
-int store_lease(struct store *s, uint8_t out[16], struct err *e) MUST_CHECK; /* reads */
-int store_lease_set(struct store *s, const uint8_t lease[16],
-                    struct err *e) MUST_CHECK; /* writes, durable at once */
+int store_lease(struct store *s, uint8_t out[16], struct err *e) MUST_CHECK;
+/* Writes it, durable at once. */
+int store_lease_set(struct store *s, const uint8_t lease[16], struct err *e) MUST_CHECK;
 
 /* The log that store_write() appends to, and whose device that is; kept in memory only. */
 void store_use_log(struct store *s, const struct id *log, const struct id *device);
 
 int store_begin(struct store *s, struct err *e) MUST_CHECK;
-int store_commit(struct store *s, struct err *e)
-    MUST_CHECK; /* durable when it returns 0 (synchronous=FULL for user writes, NORMAL for bulk) */
+/* Durable when it returns 0; on failure the transaction is rolled back. */
+int store_commit(struct store *s, struct err *e) MUST_CHECK;
 void store_rollback(struct store *s);
 /* Bulk on: commits survive a crash of the program, but a power cut may lose the last ones (a whole earlier
  * state remains). Off (as opened): a commit that returned is on the disk. Outside a transaction. */
@@ -103,10 +101,14 @@ int store_entity(struct store *s, enum op_space space, const struct id *id, stru
 int store_entities(struct store *s, enum op_space space,
                    int (*fn)(void *ctx, const struct id *id, const struct entity *x), void *ctx,
                    struct err *e) MUST_CHECK;
-/* The same from behind the id `after` on (NULL: from the start). */
-int store_entities_after(struct store *s, enum op_space space, const struct id *after,
-                         int (*fn)(void *ctx, const struct id *id, const struct entity *x), void *ctx,
-                         struct err *e) MUST_CHECK;
+struct entity_range {
+    enum op_space space;
+    struct id after; /* those behind it; ID_NONE: from the start */
+};
+/* Those of a range. */
+int store_entities_in(struct store *s, const struct entity_range *r,
+                      int (*fn)(void *ctx, const struct id *id, const struct entity *x), void *ctx,
+                      struct err *e) MUST_CHECK;
 /* Event keys seen for a proposition: fn gets each, ascending. */
 int store_seen(struct store *s, const struct id *id, int (*fn)(void *ctx, const struct seen *seen), void *ctx,
                struct err *e) MUST_CHECK;

@@ -102,7 +102,7 @@ int group_records(const struct group *g, const struct hash *their_heads, size_t 
 size_t group_members(const struct group *g);
 const struct member *group_member_at(const struct group *g, size_t i); /* by rank; removed ones too */
 /* NULL: never one. Members are valid until the group changes. */
-const struct member *group_member(const struct group *g, const struct id *device);
+const struct member *group_find(const struct group *g, const struct id *device); /* group_member is glibc's */
 /* Active or asleep ones only. */
 const struct member *group_member_by_noise(const struct group *g, const uint8_t noise_pk[KEY_BYTES]);
 bool group_is_active(const struct group *g, const struct id *device); /* active or asleep */

@@ -143,6 +143,7 @@ static int prefer(struct heuristics *h, const struct subject *s, const uint32_t 
     (void)buf_bytes(text, x);
     (void)buf_str(text, " over ");
     (void)buf_bytes(text, y);
+    (void)buf_printf(text, " %s", tool_group_purpose(tool_group(x)));
     (void)buf_str(why, "Used ");
     (void)buf_bytes(why, x);
     (void)buf_str(why, " on ");

@@ -77,6 +77,7 @@ int model_list(struct store *s, const struct list_filter *f, struct ranked_list 
     if (rc == 0)
         rc = read_rows(s, &l, out, e);
     out->older = l.older;
+    out->total = l.rows.n / sizeof(struct weighed);
     buf_release(&l.rows);
     return rc;
 }

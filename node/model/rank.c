@@ -6,7 +6,7 @@
  * Confidence and recency are soft: a doubtful or old claim about what was asked beats a sure one about
  * something else. The two BM25 scales are never compared: evidence goes by reciprocal rank, 1/(1 +
  * rank/RANK_HALF). The constants were chosen on the training topics of tests/eval/retrieval_eval.c; its
- * figures are in tests/eval/README.md. */
+ * figures are in tests/eval/RETRIEVAL.md. */
 #include "node/model/rank_int.h"
 
 #include <stdlib.h>

@@ -15,6 +15,7 @@ struct ranked_list {
     struct ranked *v;
     size_t n;
     uint64_t older;      /* model_list: left out because faded, dropped, superseded or at confidence 0 */
+    uint64_t total; /* model_list: how many it would list without max */
     struct buf text;     /* owns the views */
 };
 void ranked_list_init(struct ranked_list *l);

@@ -59,10 +59,7 @@ static int text_prepare(struct teller *t, struct bytes text, struct err *e)
 {
     buf_clear(&t->text);
     buf_clear(&t->key);
-    int rc = utf8_repair(bytes_trim(text), &t->key);
-    if (rc == 0) {
-        rc = audit_text(t->audit, buf_view(&t->key), &t->text);
-    }
+    int rc = audit_text(t->audit, bytes_trim(text), &t->text);
     if (rc != 0) {
         return err_set(e, rc, "auditing the text");
     }
@@ -71,7 +68,6 @@ static int text_prepare(struct teller *t, struct bytes text, struct err *e)
             t->text.p[i] = ' ';
         }
     }
-    buf_clear(&t->key);
     rc = text_normalise(buf_view(&t->text), &t->key);
     return rc != 0 ? err_set(e, rc, "normalising the text") : 0;
 }

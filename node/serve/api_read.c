@@ -57,6 +57,9 @@ int api_show(struct node *n, const cJSON *req, cJSON *doc, struct err *e)
     if (rc == 0) {
         rc = put_num(doc, "older", (double)l.older);
     }
+    if (rc == 0) {
+        rc = put_num(doc, "total", (double)l.total);
+    }
     ranked_list_release(&l);
     return rc;
 }
@@ -123,7 +126,6 @@ struct export
 {
     struct node *n;
     struct id after;
-    bool has_after;
     size_t max, count;
     struct id *ids;
     bool more;
@@ -132,7 +134,7 @@ struct export
 static int export_collect(void *ctx, const struct id *id, const struct entity *x)
 {
     struct export *w = ctx;
-    if (entity_forgotten(x) || (w->has_after && id_cmp(id, &w->after) <= 0)) {
+    if (entity_forgotten(x)) {
         return 0;
     }
     if (w->count == w->max) {
@@ -163,7 +165,6 @@ int api_export(struct node *n, const cJSON *req, cJSON *doc, struct err *e)
     struct bytes after = arg_text(req, "after");
     int rc = max_arg(req, 1000, 10000, &w.max, e);
     if (rc == 0 && after.p != NULL) {
-        w.has_after = true;
         rc = id_parse(after, &w.after) != 0 ? err_set(e, ERR_USAGE, "'after' is not an id") : 0;
     }
     w.ids = rc == 0 ? calloc(w.max + 1, sizeof(*w.ids)) : NULL;
@@ -173,7 +174,8 @@ int api_export(struct node *n, const cJSON *req, cJSON *doc, struct err *e)
         rc = err_set(e, ERR_NOMEM, "exporting");
     }
     if (rc == 0) {
-        rc = store_entities(n->store, SPACE_PROPOSITION, export_collect, &w, e);
+        struct entity_range range = {.space = SPACE_PROPOSITION, .after = w.after};
+        rc = store_entities_in(n->store, &range, export_collect, &w, e);
         rc = rc == 1 ? 0 : rc;
     }
     for (size_t i = 0; rc == 0 && i < w.count; i++) {

@@ -107,7 +107,7 @@ static int node_put(struct node *n, cJSON *doc)
 
 static int numbers_put(struct node *n, cJSON *doc, struct err *e)
 {
-    struct list_filter f = {.at_ms = clock_wall_ms(&n->clock)};
+    struct list_filter f = {.at_ms = clock_wall_ms(&n->clock), .max = 1}; /* only the count matters */
     struct ranked_list l;
     uint64_t all = 0;
     int rc = store_prop_count(n->store, 0, &all, e);
@@ -119,7 +119,7 @@ static int numbers_put(struct node *n, cJSON *doc, struct err *e)
         rc = put_num(doc, "propositions", (double)all);
     }
     if (rc == 0) {
-        rc = put_num(doc, "shown", (double)l.n);
+        rc = put_num(doc, "shown", (double)l.total);
     }
     ranked_list_release(&l);
     return rc;

@@ -108,6 +108,14 @@ static void memory_print(const char *phase)
            (double)high / 1024);
 }
 
+/* CPU seconds of this process. */
+static double cpu_seconds(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
 static void job_run(struct node *n, bool tell, const char *name)
 {
     struct err e = ERR_INIT;
@@ -116,6 +124,7 @@ static void job_run(struct node *n, bool tell, const char *name)
     path_of(name, path);
     struct job_spec spec = {.tell = tell, .source = "jsonl", .path = path, .budget_ms = 250};
     double start = workload_us();
+    double cpu = cpu_seconds();
     if (job_open(&j, n, &spec, &e) != 0) {
         die(name, &e);
     }
@@ -127,10 +136,13 @@ static void job_run(struct node *n, bool tell, const char *name)
         die(name, &e);
     }
     double seconds = (workload_us() - start) / 1e6;
+    cpu = cpu_seconds() - cpu;
     const struct job_counts *c = job_counts(j);
-    printf("%-14s %llu records in %.2f s: %.0f a second (%llu added, %llu bad; %llu propositions learnt)\n",
-           tell ? "tell --file" : "import", (unsigned long long)c->read, seconds, (double)c->read / seconds,
-           (unsigned long long)c->added, (unsigned long long)c->bad, (unsigned long long)c->props.added);
+    printf("%-14s %llu records: %.0f a second (%.0f a CPU second; %llu added, %llu bad; %llu propositions "
+           "learnt)\n",
+           tell ? "tell --file" : "import", (unsigned long long)c->read, (double)c->read / seconds,
+           (double)c->read / cpu, (unsigned long long)c->added, (unsigned long long)c->bad,
+           (unsigned long long)c->props.added);
     job_close(j);
     memory_print(tell ? "tell --file" : "import");
 }

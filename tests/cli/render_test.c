@@ -62,18 +62,13 @@ static void show_draws_a_row_a_proposition(void **state)
 
 static void rows_that_were_not_asked_for_are_counted(void **state)
 {
-    struct page p;
-    cJSON *doc = cJSON_Parse(many);
     (void)state;
-    page_init(&p, &free_width, NULL);
-    draw_show_some(&p, doc, 1);
-    assert_string_equal(buf_cstr(&p.b),
-                        "@  m4x9c1e  prefers plain-text mail   9/10  2 h ago     laptop, phone\n"
-                        "│  tool from 7 observations\n"
-                        "~  (3 more; selfsame show --max 4)\n"
-                        "~  (214 older)\n");
-    page_release(&p);
-    cJSON_Delete(doc);
+    expect(draw_show, &free_width,
+           "{\"propositions\":[" PROP("uses rg", "") "],\"older\":214,\"total\":1204}",
+           "○  m4x9c1e  uses rg   9/10  2 h ago     laptop, phone\n"
+           "│  tool from 7 observations\n"
+           "~  (1 203 more; selfsame show --max 1204)\n"
+           "~  (214 older)\n");
 }
 
 static void long_texts_wrap_inside_their_column(void **state)

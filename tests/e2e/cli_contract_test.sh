@@ -28,7 +28,7 @@ check "import --json gives the counts" has_keys read added known dropped redacte
 check "import says what it read" [ "$(value added)" = 60 ]
 
 run show --json --all
-check "show --json has every member of a proposition" has_keys propositions older "${P[@]}"
+check "show --json has every member of a proposition" has_keys propositions older total "${P[@]}"
 run show --json
 check "show --json leads with the pinned one" [ "$(value id)" = "$id" ]
 run query --json plain mail

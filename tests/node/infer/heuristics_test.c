@@ -95,10 +95,10 @@ static void the_tool_used_more_on_most_days_is_preferred(void **state)
     for (int i = 0; i < 3; i++)
         add(seen_command(MONDAY + 35, 600 + i, "grep -r alpha ."));
     take(d);
-    assert_true(device_claim(d, "Prefers rg over grep", &p));
+    assert_true(device_claim(d, "Prefers rg over grep for searching files", &p));
     assert_int_equal(p.support, 30);
     assert_int_equal(p.against, 1);
-    assert_int_equal(device_claims(d, "Prefers grep over rg"), 0);
+    assert_int_equal(device_claims(d, "Prefers grep over rg for searching files"), 0);
 }
 
 static void contrary_days_lower_a_preference(void **state)
@@ -110,16 +110,16 @@ static void contrary_days_lower_a_preference(void **state)
         add(seen_command(MONDAY + day, 602, "grep gamma x"));
     }
     take(d);
-    double before = probability_of(d, "Prefers rg over grep");
+    double before = probability_of(d, "Prefers rg over grep for searching files");
     for (int day = 20; day < 25; day++)
         add(seen_command(MONDAY + day, 600, "grep alpha x"));
     take(d);
-    assert_true(probability_of(d, "Prefers rg over grep") < before - 0.1);
+    assert_true(probability_of(d, "Prefers rg over grep for searching files") < before - 0.1);
     for (int day = 25; day < 50; day++)
         add(seen_command(MONDAY + day, 600, "grep alpha x"));
     take(d);
-    assert_int_equal(device_claims(d, "Prefers rg over grep"), 0);
-    assert_true(probability_of(d, "Prefers grep over rg") > 0.5);
+    assert_int_equal(device_claims(d, "Prefers rg over grep for searching files"), 0);
+    assert_true(probability_of(d, "Prefers grep over rg for searching files") > 0.5);
 }
 
 static void busy_weeks_without_a_tool_lower_it(void **state)
