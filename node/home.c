@@ -309,7 +309,7 @@ static int keys_try(struct home *h, struct err *e)
     return rc;
 }
 
-int home_open(struct home *h, const char *path, struct err *e)
+int home_open_keyless(struct home *h, const char *path, struct err *e)
 {
     struct stat st;
     memset(h, 0, sizeof(*h));
@@ -332,6 +332,15 @@ int home_open(struct home *h, const char *path, struct err *e)
     if (rc == 0) {
         rc = device_read(h, e);
     }
+    if (rc != 0) {
+        home_close(h);
+    }
+    return rc;
+}
+
+int home_open(struct home *h, const char *path, struct err *e)
+{
+    int rc = home_open_keyless(h, path, e);
     if (rc == 0) {
         rc = keys_try(h, e);
     }

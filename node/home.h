@@ -38,6 +38,8 @@ int home_create(const char *path, struct bytes name, const struct rng *rng, stru
  * ERR_NOTFOUND (hint: init), ERR_PERM (hint: chmod), ERR_FORMAT, ERR_VERSION; ERR_ATTENTION: the key file is
  * gone; ERR_VERIFY: it is another device's. Holds no lock. */
 int home_open(struct home *h, const char *path, struct err *e) MUST_CHECK;
+/* The same without looking at the keys. */
+int home_open_keyless(struct home *h, const char *path, struct err *e) MUST_CHECK;
 /* Opens the keys; `u` NULL: by themselves. Errors as keys_open() and home_open(). */
 int home_unlock(struct home *h, const struct keyfile_unlock *u, struct err *e) MUST_CHECK;
 /* Forgets the keys; h->locked is set. */

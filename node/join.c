@@ -11,7 +11,6 @@
  */
 #include "node/join.h"
 
-#include "base/check.h"
 #include "base/map.h"
 #include "node/model/claim.h"
 #include "node/model/tell.h"
@@ -35,6 +34,7 @@ struct kept_op {
 
 struct rebase {
     struct node *n;
+    bool found;                 /* the group is yet to be founded */
     struct bytes before, after; /* secrets */
     struct map *ids;            /* old id → index + 1 into `fresh` */
     struct buf fresh;           /* struct id */
@@ -339,36 +339,70 @@ static int rewrite(struct rebase *r, const struct id *log)
         rc = op_again(r, &ops[i]);
     }
     if (rc == 0) {
-        rc = infer_start_anew(n->infer, r->e);
+        rc = infer_start_anew(n->infer, false, r->e);
     }
     if (rc == 0) {
         rc = infer_flush(n->infer, &learnt, r->e);
     }
-    if (rc == 0 && group_exists(n->group)) {
-        rc = group_open_log(n->group, log, &n->rng, clock_wall_ms(&n->clock), r->e);
+    if (rc == 0) {
+        rc = group_open_log(n->group, log, clock_wall_ms(&n->clock), r->e);
     }
     mark_of(r->after, mark);
     r->sum.inferred = learnt.added + learnt.raised + learnt.revived;
     return rc != 0 ? rc : local_set(n->store, MARK_NAME, bytes_of(mark, MARK_BYTES), r->e);
 }
 
-/* The transaction. What keys claims in memory is the new secret meanwhile. */
-static int rebase_commit(struct rebase *r, const struct id *log)
+/* The group, which is founded here when it is this device that begins it; its secret goes to `room`. */
+static int group_ready(struct rebase *r, const struct id *log, uint8_t room[KEY_BYTES])
 {
     struct node *n = r->n;
-    struct secret *claim = &n->home.keys.claim;
+    int rc = 0;
+    if (r->found) {
+        rc = group_found(n->group, bytes_str(n->home.name), log, clock_wall_ms(&n->clock), r->e);
+    }
+    const uint8_t *secret = rc == 0 ? group_secret(n->group) : NULL;
+    if (rc == 0 && secret == NULL) {
+        rc = err_set(r->e, ERR_ATTENTION, "this device has not been given the group's secret");
+    }
+    if (rc == 0) {
+        memcpy(room, secret, KEY_BYTES);
+        r->after = bytes_of(room, KEY_BYTES);
+    }
+    return rc;
+}
+
+/* Collected under the secret before; what keys claims in memory is the new one while they are written. */
+static int rebase_steps(struct rebase *r, const struct id *log, uint8_t room[KEY_BYTES])
+{
+    struct secret *claim = &r->n->home.keys.claim;
+    int rc = group_ready(r, log, room);
+    if (rc == 0) {
+        rc = collect(r);
+    }
+    if (rc == 0) {
+        memcpy(claim->p, r->after.p, KEY_BYTES);
+        rc = rewrite(r, log);
+        memcpy(claim->p, r->before.p, KEY_BYTES);
+    }
+    return rc;
+}
+
+static int rebase_commit(struct rebase *r, const struct id *log, uint8_t room[KEY_BYTES])
+{
+    struct node *n = r->n;
     int rc = store_begin(n->store, r->e);
     if (rc != 0) {
         return rc;
     }
-    memcpy(claim->p, r->after.p, KEY_BYTES);
-    rc = rewrite(r, log);
+    rc = rebase_steps(r, log, room);
     if (rc == 0) {
         rc = store_commit(n->store, r->e);
     } else {
         store_rollback(n->store);
     }
-    memcpy(claim->p, r->before.p, KEY_BYTES);
+    if (rc != 0 && group_reload(n->group, NULL) != 0) {
+        log_line(&n->log, LOG_ERROR, "group", "the membership cannot be read");
+    }
     return rc;
 }
 
@@ -406,34 +440,50 @@ int join_keep_secret(struct node *n, struct bytes group_secret, struct err *e)
     return home_save_keys(&n->home, &n->rng, e);
 }
 
-int join_rebase(struct node *n, struct bytes group_secret, struct join_summary *out, struct err *e)
+/* What is kept outside the database follows what was committed. */
+static int outside_write(struct node *n, const struct id *log, struct bytes secret, struct err *e)
 {
-    uint8_t before[KEY_BYTES];
+    n->home.log = *log;
+    int rc = home_save(&n->home, e);
+    return rc != 0 ? rc : join_keep_secret(n, secret, e);
+}
+
+static int join_run(struct node *n, bool found, struct join_summary *out, struct err *e)
+{
+    uint8_t before[KEY_BYTES], room[KEY_BYTES];
     struct id log;
-    CHECK(group_secret.n == KEY_BYTES);
+    struct err own = ERR_INIT;
     memcpy(before, n->home.keys.claim.p, KEY_BYTES);
-    struct rebase r = {.n = n, .before = bytes_of(before, KEY_BYTES), .after = group_secret, .e = e};
+    struct rebase r = {.n = n, .found = found, .before = bytes_of(before, KEY_BYTES), .e = &own};
     rng_fill(&n->rng, log.b, ID_BYTES);
     int rc = rebase_init(&r);
     if (rc == 0) {
-        rc = collect(&r);
-    }
-    if (rc == 0) {
-        rc = rebase_commit(&r, &log);
+        rc = rebase_commit(&r, &log, room);
     }
     store_use_log(n->store, rc == 0 ? &log : &n->home.log, &n->home.device);
     if (rc == 0) {
-        n->home.log = log;
-        rc = home_save(&n->home, e);
-    }
-    if (rc == 0) {
-        rc = join_keep_secret(n, group_secret, e);
+        rc = outside_write(n, &log, r.after, &own);
     }
     *out = r.sum;
     rebase_release(&r);
     mem_wipe(before, sizeof(before));
-    if (rc != 0 && e != NULL && e->code == 0) {
-        (void)err_set(e, rc, "%s", err_text(rc));
+    mem_wipe(room, sizeof(room));
+    if (rc == 0) {
+        sync_changed(n->sync);
+        return 0;
     }
-    return rc != 0 ? err_wrap(e, rc, "writing the model anew for the group") : 0;
+    (void)err_set(e, rc, "writing the model anew for the group: %s",
+                  own.text[0] != '\0' ? own.text : err_text(rc));
+    err_hint(e, "%s", own.hint);
+    return rc;
+}
+
+int join_rebase(struct node *n, struct join_summary *out, struct err *e)
+{
+    return join_run(n, false, out, e);
+}
+
+int join_found(struct node *n, struct join_summary *out, struct err *e)
+{
+    return join_run(n, true, out, e);
 }
