@@ -198,12 +198,25 @@ int node_may_write(const struct node *n, struct err *e)
     return ERR_ATTENTION;
 }
 
-/* What an earlier process left to do: ops whose time has come, features indexed but not yet looked at. */
+/* Erased bytes that a killed process had no time to scrub. */
+static int scrub_do(struct node *n, struct err *e)
+{
+    bool due = false;
+    int rc = store_scrub_due(n->store, &due, e);
+    return rc == 0 && due ? store_scrub(n->store, e) : rc;
+}
+
+/* What an earlier process left to do: scrubbing, ops whose time has come, features indexed but not yet looked
+ * at.
+ */
 static int leftovers_do(struct node *n, struct err *e)
 {
     size_t released = 0;
     int64_t next_ms = 0;
-    int rc = store_release_held(n->store, &released, &next_ms, e);
+    int rc = scrub_do(n, e);
+    if (rc == 0) {
+        rc = store_release_held(n->store, &released, &next_ms, e);
+    }
     if (rc == 0) {
         rc = store_begin(n->store, e);
     }
