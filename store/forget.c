@@ -19,8 +19,8 @@
 #include <string.h>
 #include <unistd.h>
 
-static int block_keys(struct store *s, const struct id *id, const uint8_t (*keys)[16], size_t n,
-                      struct err *e)
+int store_block_keys(struct store *s, const struct id *id, const uint8_t (*keys)[16], size_t n,
+                     struct err *e)
 {
     struct seen seen[256];
     struct draft d;
@@ -90,7 +90,7 @@ int store_forget(struct store *s, const struct id *id, const uint8_t (*keys)[16]
     if (rc != 0) {
         return rc;
     }
-    rc = block_keys(s, id, keys, n_keys, e);
+    rc = store_block_keys(s, id, keys, n_keys, e);
     if (rc == 0) {
         rc = forget_group(s, id, &done, e);
     }
@@ -126,6 +126,19 @@ int store_block_source(struct store *s, struct bytes source, int64_t from_ms, in
     int rc = element.err != 0 ? err_set(e, element.err, "blocking a source") : store_write(s, &d, e);
     draft_release(&d);
     buf_release(&element);
+    return rc;
+}
+
+int store_blocked_spans(struct store *s,
+                        int (*fn)(void *ctx, struct bytes source, int64_t from_ms, int64_t until_ms),
+                        void *ctx, struct err *e)
+{
+    struct stmt *q = NULL;
+    int rc = db_prepare(s, "SELECT DISTINCT source, from_ms, until_ms FROM blocked_span", &q, e);
+    while (rc == 0 && (rc = db_step(q, e)) == 1) {
+        rc = fn(ctx, db_bytes(q, 0), db_int(q, 1), db_int(q, 2));
+    }
+    db_done(q);
     return rc;
 }
 

@@ -7,6 +7,7 @@
 
 static const char *const reset_sql[] = {
     "DELETE FROM link",
+    "DELETE FROM doomed",
     "DELETE FROM event",
     "DELETE FROM blocked_key",
     "DELETE FROM blocked_span",
