@@ -94,7 +94,7 @@ static int erase_body(struct erasing *x)
     if (rc == 0 && n_rows > 0) {
         rc = local_observations_erase(s, rows, n_rows, x->e);
     }
-    if (rc == 0) {
+    if (rc == 0 && n_rows > 0) {
         rc = infer_flush(x->n->infer, NULL, x->e);
     }
     return rc == 0 ? orphans_forget(x) : rc;

@@ -91,8 +91,9 @@ static void group_keep(struct node *n)
         complain(n, "keeping the group in order", &e);
         n->group_due_ms = now + HOUR_MS;
     }
+    /* The network side looks at the members, too, and clears the flag then. */
+    n->regrouped = (n->regrouped && n->net != NULL) || changed || slept;
     if (changed || slept) {
-        n->regrouped = true;
         sync_changed(n->sync);
     }
 }
