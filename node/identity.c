@@ -2,6 +2,7 @@
 #include "node/identity.h"
 
 #include "node/join.h"
+#include "store/reset.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -138,26 +139,34 @@ static int keys_replace(struct home *h, const struct rng *rng, struct renewal *r
     return rc != 0 ? rc : home_save(h, e);
 }
 
-/* The device is alone now, and says again what its observations say, under its new id. */
+/* The device is alone now. A copy says under its new id what its observations say. A device whose keys are lost
+ * goes on from what was counted under its former id: its observations stay to be read, and are not counted
+ * again. */
+static int alone_steps(struct node *n, const struct renewal *r, struct err *e)
+{
+    int rc = 0;
+    if (r->lost) {
+        rc = local_set(n->store, IDENTITY_FORMER, bytes_of(r->former.b, ID_BYTES), e);
+        if (rc == 0) {
+            rc = store_reset_traces(n->store, e);
+        }
+    }
+    if (rc == 0) {
+        rc = infer_start_anew(n->infer, e);
+    }
+    return rc == 0 ? infer_flush(n->infer, NULL, e) : rc;
+}
+
 static int alone_body(struct node *n, const struct renewal *r, struct err *e)
 {
     int rc = group_exists(n->group) ? group_leave(n->group, e) : 0;
-    if (rc == 0 && r->lost) {
-        rc = local_set(n->store, IDENTITY_FORMER, bytes_of(r->former.b, ID_BYTES), e);
-    }
-    if (rc == 0) {
-        rc = node_infer_reopen(n, e);
-    }
     if (rc == 0) {
         rc = store_begin(n->store, e);
     }
     if (rc != 0) {
         return rc;
     }
-    rc = infer_start_anew(n->infer, r->lost, e);
-    if (rc == 0) {
-        rc = infer_flush(n->infer, NULL, e);
-    }
+    rc = alone_steps(n, r, e);
     if (rc == 0) {
         return store_commit(n->store, e);
     }

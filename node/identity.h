@@ -15,8 +15,7 @@
 
 #include "node/node.h"
 
-/* Local value: the id that this device had before its keys were lost. What it counted under that id counts
- * under the present one now. */
+/* Local value: the id that this device had before its keys were lost. */
 #define IDENTITY_FORMER "identity:former"
 
 /* When a folder was opened for writing: finishes a joining that was cut off, makes our log known to the

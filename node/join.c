@@ -12,6 +12,7 @@
 #include "node/join.h"
 
 #include "base/map.h"
+#include "node/identity.h"
 #include "node/model/claim.h"
 #include "node/model/tell.h"
 #include "store/hlc.h"
@@ -41,6 +42,7 @@ struct rebase {
     struct map *stale;          /* ids of claims: 1 keep their ops, 2 leave them out */
     struct map *logs;
     struct buf ops, bytes; /* struct kept_op; encoded ops */
+    struct id former; /* node/identity.h */
     struct entity *entity;
     struct draft draft;
     struct join_summary sum;
@@ -268,9 +270,22 @@ static int seen_again(struct rebase *r, const struct action *a)
     return 0;
 }
 
-static int action_again(struct rebase *r, const struct action *a)
+/* A device counts for itself alone; what it counted under an id that it lost, and that the group never knew,
+ * is its own. */
+static void count_again(struct rebase *r, const struct action *a)
 {
     struct count c;
+    action_count(a, &c);
+    if (id_eq(&c.device, &r->former) && group_find(r->n->group, &r->former) == NULL) {
+        c.device = r->n->home.device;
+    }
+    if (id_eq(&c.device, &r->n->home.device)) {
+        draft_count(&r->draft, &c);
+    }
+}
+
+static int action_again(struct rebase *r, const struct action *a)
+{
     struct id room;
     switch (action_kind(a->tag)) {
     case ACTION_REG:
@@ -283,8 +298,7 @@ static int action_again(struct rebase *r, const struct action *a)
         remove_again(r, a);
         return 0;
     case ACTION_COUNT:
-        action_count(a, &c);
-        draft_count(&r->draft, &c);
+        count_again(r, a);
         return 0;
     case ACTION_SEEN:
         return seen_again(r, a);
@@ -339,7 +353,7 @@ static int rewrite(struct rebase *r, const struct id *log)
         rc = op_again(r, &ops[i]);
     }
     if (rc == 0) {
-        rc = infer_start_anew(n->infer, false, r->e);
+        rc = infer_start_anew(n->infer, r->e);
     }
     if (rc == 0) {
         rc = infer_flush(n->infer, &learnt, r->e);
@@ -406,6 +420,19 @@ static int rebase_commit(struct rebase *r, const struct id *log, uint8_t room[KE
     return rc;
 }
 
+static int former_load(struct rebase *r)
+{
+    struct buf v;
+    bool found = false;
+    buf_init(&v, 64);
+    int rc = local_get(r->n->store, IDENTITY_FORMER, &v, &found, r->e);
+    if (rc == 0 && found && v.n == ID_BYTES) {
+        memcpy(r->former.b, v.p, ID_BYTES);
+    }
+    buf_release(&v);
+    return rc;
+}
+
 static int rebase_init(struct rebase *r)
 {
     r->ids = map_new();
@@ -416,7 +443,7 @@ static int rebase_init(struct rebase *r)
     buf_init(&r->fresh, CARRIED_BYTES_MAX);
     buf_init(&r->ops, CARRIED_BYTES_MAX);
     buf_init(&r->bytes, CARRIED_BYTES_MAX);
-    return r->ids != NULL && r->stale != NULL && r->logs != NULL && r->entity != NULL ? 0 : ERR_NOMEM;
+    return r->ids != NULL && r->stale != NULL && r->logs != NULL && r->entity != NULL ? former_load(r) : ERR_NOMEM;
 }
 
 static void rebase_release(struct rebase *r)

@@ -148,21 +148,6 @@ static int lease_renew(struct node *n, struct err *e)
     return rc != 0 ? rc : store_lease_set(n->store, n->home.lease[1], e);
 }
 
-/* The id this device had before its keys were lost; ID_NONE. */
-static int former_load(struct node *n, struct id *out, struct err *e)
-{
-    struct buf v;
-    bool found = false;
-    buf_init(&v, 64);
-    *out = ID_NONE;
-    int rc = local_get(n->store, IDENTITY_FORMER, &v, &found, e);
-    if (rc == 0 && found && v.n == ID_BYTES) {
-        memcpy(out->b, v.p, ID_BYTES);
-    }
-    buf_release(&v);
-    return rc;
-}
-
 static int inference_open(struct node *n, struct err *e)
 {
     struct infer_env env = {
@@ -172,8 +157,7 @@ static int inference_open(struct node *n, struct err *e)
         .device_name = n->home.name,
         .claim_secret = node_claim_secret(n),
     };
-    int rc = former_load(n, &env.former, e);
-    return rc != 0 ? rc : infer_open(&n->infer, &env, e);
+    return infer_open(&n->infer, &env, e);
 }
 
 struct bytes node_claim_secret(const struct node *n)

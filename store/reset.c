@@ -37,3 +37,19 @@ int store_reset_model(struct store *s, const struct id *log, struct err *e)
     db_poison(s, rc);
     return rc != 0 ? err_wrap(e, rc, "starting the model anew") : 0;
 }
+
+int store_reset_traces(struct store *s, struct err *e)
+{
+    bool own;
+    int rc = db_write_begin(s, &own, e);
+    if (rc != 0) {
+        return rc;
+    }
+    rc = db_exec(s,
+                 "DELETE FROM trace; DELETE FROM trace_pending; DELETE FROM observation_trace;"
+                 "DELETE FROM dirty; DELETE FROM feature",
+                 e);
+    db_poison(s, rc);
+    local_forget_cache(s);
+    return db_write_end(s, own, rc, e);
+}

@@ -10,5 +10,7 @@
  * records of the membership stay. From here on store_write() appends to the new log `log`. After a rollback
  * the caller says store_use_log() again with the log before. */
 int store_reset_model(struct store *s, const struct id *log, struct err *e) MUST_CHECK;
+/* Drops what inference indexed so far; the observations stay, and only those added later count. */
+int store_reset_traces(struct store *s, struct err *e) MUST_CHECK;
 
 #endif

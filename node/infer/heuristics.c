@@ -62,8 +62,6 @@ int heuristics_new(struct heuristics **out, const struct infer_env *env, struct 
     h->env = *env;
     buffers_init(h);
     h->writer = claim_writer_new(env->store, &env->device, env->claim_secret);
-    if (h->writer != NULL)
-        claim_writer_succeeds(h->writer, &env->former);
     h->subjects = map_new();
     h->members = map_new();
     if (h->writer == NULL || h->subjects == NULL || h->members == NULL) {

@@ -114,10 +114,10 @@ static int name_collect(void *ctx, const char *name, struct bytes value)
     return map_add(ctx, bytes_of(name, strlen(name) + 1), NULL) == NULL ? ERR_NOMEM : 0;
 }
 
-int infer_start_anew(struct infer *x, bool keep, struct err *e)
+int infer_start_anew(struct infer *x, struct err *e)
 {
     struct map *names = map_new();
-    int rc = names != NULL ? local_each(x->env.store, keep ? "infer:frame" : "infer:", name_collect, names, e) : ERR_NOMEM;
+    int rc = names != NULL ? local_each(x->env.store, "infer:", name_collect, names, e) : ERR_NOMEM;
     for (size_t i = 0; rc == 0 && i < map_count(names); i++) {
         rc = local_set(x->env.store, (const char *)map_at(names, i)->key.p, BYTES_NONE, e);
     }

@@ -17,7 +17,6 @@ struct infer_env {
     const struct clock *clock;
     struct id device;
     const char *device_name;   /* for "which device for what" */
-    struct id former;          /* an id this device had before; its counters are taken over; ID_NONE */
     struct bytes claim_secret; /* 32 bytes, the group's: keys claim ids and occasions (DESIGN §3.2) */
     const char *user_name; /* how the user is called in texts; NULL: "the user" is left out, texts start with
                               a verb */
@@ -38,9 +37,8 @@ int infer_flush(struct infer *x, struct infer_summary *sum, struct err *e) MUST_
 
 /* Names every claim that the traces held now support, without writing anything. */
 int infer_name_claims(struct infer *x, claim_named_fn *fn, void *ctx, struct err *e) MUST_CHECK;
-/* The next flush looks at everything. With `keep` it takes back what was claimed under other ids; without, it
- * forgets what was claimed so far and writes all of it. */
-int infer_start_anew(struct infer *x, bool keep, struct err *e) MUST_CHECK;
+/* Forgets what was claimed so far: the next flush looks at everything and writes it anew. */
+int infer_start_anew(struct infer *x, struct err *e) MUST_CHECK;
 
 /* The event key of an observation: BLAKE2b-128 keyed with this device's own secret over (source, normalised
  * content, time bucket or occurrence or the source's id). */

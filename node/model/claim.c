@@ -14,7 +14,7 @@
 
 struct claim_writer {
     struct store *store;
-    struct id device, former;
+    struct id device;
     struct bytes secret;
     struct entity *entity;
     struct draft draft;
@@ -79,11 +79,6 @@ struct claim_writer *claim_writer_new(struct store *s, const struct id *device, 
         return NULL;
     }
     return w;
-}
-
-void claim_writer_succeeds(struct claim_writer *w, const struct id *former)
-{
-    w->former = *former;
 }
 
 void claim_writer_free(struct claim_writer *w)
@@ -200,23 +195,16 @@ static bool count_named(const struct claim *c, struct bytes source)
     return false;
 }
 
-static bool is_former(const struct claim_writer *w, const struct id *device)
-{
-    return !id_none(&w->former) && id_eq(&w->former, device);
-}
-
 /* This device's counters of sources that no longer say anything go to 0. `c` NULL: all of them. */
 static void counts_zero(struct claim_writer *w, const struct claim *c)
 {
     struct count held;
     size_t n = entity_count_n(w->entity);
     for (size_t i = 0; i < n; i++) {
-        if (!entity_count_at(w->entity, i, &held) || held.support + held.against == 0)
+        if (!entity_count_at(w->entity, i, &held) || !id_eq(&held.device, &w->device) ||
+            held.support + held.against == 0)
             continue;
-        bool former = is_former(w, &held.device);
-        if (!former && !id_eq(&held.device, &w->device))
-            continue;
-        if (former || c == NULL || !count_named(c, held.source)) {
+        if (c == NULL || !count_named(c, held.source)) {
             held.support = held.against = 0;
             held.first_ms = held.last_ms = TIME_NONE;
             draft_count(&w->draft, &held);
@@ -396,8 +384,7 @@ static bool others_support(const struct claim_writer *w)
 {
     struct count held;
     for (size_t i = 0, n = entity_count_n(w->entity); i < n; i++) {
-        if (entity_count_at(w->entity, i, &held) && !id_eq(&held.device, &w->device) &&
-            !is_former(w, &held.device) && held.support > 0)
+        if (entity_count_at(w->entity, i, &held) && !id_eq(&held.device, &w->device) && held.support > 0)
             return true;
     }
     return false;

@@ -51,9 +51,6 @@ enum claim_outcome { CLAIM_SAME, CLAIM_ADDED, CLAIM_RAISED, CLAIM_LOWERED, CLAIM
 struct claim_writer;
 /* Borrows the store and the secret. NULL when out of memory. */
 struct claim_writer *claim_writer_new(struct store *s, const struct id *device, struct bytes claim_secret);
-/* The device had another id before (ID_NONE: it had not): what it counted under that one is set to 0 wherever
- * the writer comes by. */
-void claim_writer_succeeds(struct claim_writer *w, const struct id *former);
 void claim_writer_free(struct claim_writer *w); /* NULL fine */
 
 /* Observations added since the last flush, ascending: lets a claim that only grew link those alone. NULL:
