@@ -3,6 +3,7 @@
 #include "cli/run.h"
 
 #include "base/check.h"
+#include "base/time.h"
 #include "cli/render.h"
 #include "node/observe/lines.h"
 
@@ -13,6 +14,17 @@
 static int max_of(const struct run *r)
 {
     return (int)args_number(&r->args, "max", -1);
+}
+
+/* Looks from the time that --at names, ages included. What is no time is the node's to refuse. */
+static void look_from(struct run *r, cJSON *req)
+{
+    const char *at = args_value(&r->args, "at");
+    int64_t ms = 0;
+    request_text(req, "at", at);
+    if (at != NULL && rfc3339_parse(bytes_str(at), &ms, NULL) == 0) {
+        r->style.now_ms = ms;
+    }
 }
 
 #define SHOW_ROWS 40 /* for people, when no --max was given */
@@ -29,7 +41,7 @@ int cmd_show(struct run *r)
     request_flag(req, "all", args_flag(a, "all"));
     request_text(req, "kind", args_value(a, "kind"));
     request_text(req, "scope", args_value(a, "scope"));
-    request_text(req, "at", args_value(a, "at"));
+    look_from(r, req);
     return run_show(r, req, draw_show);
 }
 
@@ -113,7 +125,7 @@ int cmd_query(struct run *r)
     request_number(req, "max", max_of(r));
     request_text(req, "scope", args_value(a, "scope"));
     request_flag(req, "all", args_flag(a, "all"));
-    request_text(req, "at", args_value(a, "at"));
+    look_from(r, req);
     free(text);
     int rc = context_read(r, req);
     if (rc != 0) {

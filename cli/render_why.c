@@ -2,15 +2,22 @@
  * rests on, and what was done to it. And the log of observations, which draws them the same way. */
 #include "cli/render.h"
 
+#include "base/limits.h"
+
 #include <string.h>
 
 #define SOURCE_COLUMNS 12
 #define DEVICE_COLUMNS 12
 
-/* What an observation says in one line: the first of these it has. */
-static const char *gist_of(const cJSON *o)
+/* What an observation says in one line: title and text, or the first of these it has. */
+static const char *gist_of(const cJSON *o, struct buf *joined)
 {
     static const char *const keys[] = {"command", "title", "text", "url", "app", "cwd"};
+    const char *title = doc_text(o, "title");
+    const char *text = doc_text(o, "text");
+    if (title[0] != '\0' && text[0] != '\0' && buf_printf(joined, "%s: %s", title, text) == 0) {
+        return buf_cstr(joined);
+    }
     for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
         if (doc_text(o, keys[i])[0] != '\0') {
             return doc_text(o, keys[i]);
@@ -31,12 +38,15 @@ static size_t columns_left(const struct page *p, size_t used)
 static void draw_gist(struct page *p, const cJSON *o, size_t used)
 {
     size_t room = columns_left(p, used);
-    const char *gist = gist_of(o);
+    struct buf joined;
+    buf_init(&joined, 2 * LIMIT_OBSERVATION_BYTES);
+    const char *gist = gist_of(o, &joined);
     if (room == 0) {
         page_safe(p, gist);
     } else {
         page_cell(p, PAINT_NONE, gist, room, true);
     }
+    buf_release(&joined);
 }
 
 static void draw_when(struct page *p, int64_t ms)
@@ -149,6 +159,9 @@ static void draw_history(struct page *p, const cJSON *answer)
     page_line(p);
     cJSON_ArrayForEach(h, doc_get(answer, "history"))
     {
+        if (strcmp(doc_text(h, "what"), "kind") == 0) {
+            continue; /* said above */
+        }
         rail(p, true);
         draw_when(p, doc_time(h, "time"));
         page_cell(p, PAINT_NONE, doc_text(h, "device"), DEVICE_COLUMNS, false);

@@ -86,18 +86,19 @@ int members_clear(struct store *s, struct err *e)
 
 /* ---- frames */
 
-static int drop_covered(struct store *s, const struct frame_row *row, struct err *e)
+int frame_rows_drop(struct store *s, const struct id *log, uint64_t first, uint64_t last, struct err *e)
 {
     struct stmt *q = NULL;
-    int rc = db_prepare(s, "DELETE FROM frame WHERE log = ?1 AND last >= ?2 AND last <= ?3 AND first >= ?2",
-                        &q, e);
+    bool own;
+    int rc = write_prepare(
+        s, "DELETE FROM frame WHERE log = ?1 AND last >= ?2 AND last <= ?3 AND first >= ?2", &own, &q, e);
     if (rc != 0) {
         return rc;
     }
-    db_bind_id(q, 1, &row->log);
-    db_bind_int(q, 2, (int64_t)row->first);
-    db_bind_int(q, 3, (int64_t)row->last);
-    return db_run(q, e);
+    db_bind_id(q, 1, log);
+    db_bind_int(q, 2, (int64_t)first);
+    db_bind_int(q, 3, (int64_t)last);
+    return db_write_end(s, own, db_run(q, e), e);
 }
 
 static int insert_row(struct store *s, const struct frame_row *row, struct err *e)
@@ -130,7 +131,7 @@ int frame_rows_put(struct store *s, const struct frame_row *row, struct err *e)
     if (rc != 0) {
         return rc;
     }
-    rc = drop_covered(s, row, e);
+    rc = frame_rows_drop(s, &row->log, row->first, row->last, e);
     rc = rc != 0 ? rc : insert_row(s, row, e);
     return db_write_end(s, own, rc, e);
 }

@@ -3,7 +3,8 @@
 
 packages_build="gcc libc6-dev cmake ninja-build pkg-config
     libsqlite3-dev libsodium-dev libnng-dev libcjson-dev libcurl4-openssl-dev libexpat1-dev"
-packages_test="$packages_build clang-14 libclang-rt-14-dev libcmocka-dev git"
+packages_test="$packages_build clang-14 libclang-rt-14-dev libcmocka-dev git
+    python3-cryptography"
 
 # Prints those of the named packages that are not installed.
 setup_missing() {

@@ -30,8 +30,9 @@ struct rng kit_rng_iface(struct kit_rng *r);
 /* Keys that depend on the seed alone. */
 void kit_keys(struct device_keys *k, uint64_t seed);
 
-/* The points of low order on Curve25519, and other encodings of them; the first is the identity's. */
-#define KIT_LOW_POINTS 12
+/* The encodings of points of low order on Curve25519, without and with the bit that X25519 ignores (RFC
+ * 7748). */
+#define KIT_LOW_POINTS 14
 extern const char *const kit_low_points[KIT_LOW_POINTS];
 
 #endif

@@ -471,6 +471,25 @@ static void ephemeral_keys_of_low_order_are_refused(void **state)
     }
 }
 
+/* The first message of XX is in the clear, so nothing but the DH can notice: when the answer is written. */
+static void dh_with_a_key_of_low_order_ends_the_handshake(void **state)
+{
+    (void)state;
+    for (int point = 0; point < KIT_LOW_POINTS; point++) {
+        struct pairing p;
+        struct buf m;
+        begin(&p, &noise_xx, 75);
+        advance(&p, 0, &m);
+        kit_hex_fixed(bytes_str(kit_low_points[point]), m.p, KEY_BYTES);
+        deliver(&p, 1, buf_view(&m));
+        buf_clear(&m);
+        assert_int_equal(noise_write(&p.h[1], &p.rng, BYTES_NONE, &m), ERR_VERIFY);
+        assert_int_equal(m.n, 0);
+        assert_wiped(&p.h[1]);
+        buf_release(&m);
+    }
+}
+
 /* A side that sends an honest handshake with such a static key: DH with it gives zeros, and that is refused.
  */
 static void static_keys_of_low_order_are_refused(void **state)
@@ -656,6 +675,7 @@ int main(void)
         cmocka_unit_test(messages_out_of_place_are_refused),
         cmocka_unit_test(reflected_messages_are_refused),
         cmocka_unit_test(ephemeral_keys_of_low_order_are_refused),
+        cmocka_unit_test(dh_with_a_key_of_low_order_ends_the_handshake),
         cmocka_unit_test(static_keys_of_low_order_are_refused),
         cmocka_unit_test(another_psk_prologue_or_static_key_is_refused),
         cmocka_unit_test(changed_replayed_and_reflected_transport_messages_end_the_session),

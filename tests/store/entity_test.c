@@ -542,7 +542,7 @@ static void seen_goes_to_the_sink_and_its_error_comes_back(void **state)
 static void entity_that_grows_too_large_is_refused(void **state)
 {
     struct desk k;
-    uint8_t value[60000];
+    uint8_t value[LIMIT_OP_BYTES - 1024];
     int rc = 0;
     size_t n = 0;
     (void)state;
