@@ -11,7 +11,7 @@
 
 static void reset(struct group *g)
 {
-    set_release(&g->set);
+    records_release(&g->set);
     state_release(&g->state);
     keys_forget(g);
     g->id = g->joining = ID_NONE;
@@ -36,11 +36,11 @@ static int load_record(void *ctx, const struct hash *hash, struct bytes record)
 {
     struct group *g = ctx;
     struct record *r;
-    int rc = set_make(&g->set, record, &r, NULL);
+    int rc = records_make(&g->set, record, &r, NULL);
     if (rc)
         return rc;
     bool same = memcmp(hash->b, r->hash.b, HASH_BYTES) == 0;
-    rc = same ? set_add(&g->set, r) : ERR_CORRUPT;
+    rc = same ? records_add(&g->set, r) : ERR_CORRUPT;
     if (rc)
         record_free(r);
     return rc;
@@ -49,7 +49,7 @@ static int load_record(void *ctx, const struct hash *hash, struct bytes record)
 int group_reload(struct group *g, struct err *e)
 {
     reset(g);
-    if (set_init(&g->set))
+    if (records_init(&g->set))
         return err_set(e, ERR_NOMEM, "reading the group");
     int rc = members_each(g->store, load_record, g, e);
     if (rc && rc != ERR_NOMEM)
@@ -151,7 +151,7 @@ static int check(const struct group *g, const struct record *r, struct err *e)
 int group_take(struct group *g, struct record *r, struct err *e)
 {
     int rc = members_add(g->store, &r->hash, r->bytes, e);
-    if (!rc && set_add(&g->set, r))
+    if (!rc && records_add(&g->set, r))
         rc = err_set(e, ERR_NOMEM, "keeping a membership record");
     if (rc) {
         record_free(r);
@@ -170,7 +170,7 @@ static int receive_new(struct group *g, struct bytes record, struct err *e)
     struct record *r;
     if (g->set.n >= MEMBER_RECORDS_MAX)
         return err_set(e, ERR_LIMIT, "a group has at most %u membership records", MEMBER_RECORDS_MAX);
-    int rc = set_make(&g->set, record, &r, e);
+    int rc = records_make(&g->set, record, &r, e);
     if (rc)
         return rc;
     rc = r->head.kind == MEMBER_GENESIS ? check_genesis_here(g, r, e) : 0;
@@ -194,7 +194,7 @@ int group_receive(struct group *g, struct bytes record, bool *fresh, struct err 
     if (head.kind != MEMBER_GENESIS && g->set.n > 0 && !id_eq(&head.group, &g->id))
         return err_set(e, ERR_VERIFY, "membership record refused: it is of another group");
     record_hash(record, &hash);
-    if (set_find(&g->set, &hash) != NOWHERE)
+    if (records_find(&g->set, &hash) != NOWHERE)
         return 0;
     rc = receive_new(g, record, e);
     *fresh = rc == 0;
@@ -237,7 +237,7 @@ size_t group_heads(const struct group *g, struct hash *out, size_t max)
 static void mark_seen(const struct record_set *s, const struct hash *heads, size_t n, uint64_t *seen)
 {
     for (size_t i = 0; i < n; i++) {
-        uint32_t x = set_find(s, &heads[i]);
+        uint32_t x = records_find(s, &heads[i]);
         if (x == NOWHERE)
             continue;
         for (uint32_t w = 0; w * 64 < x; w++)

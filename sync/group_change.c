@@ -22,7 +22,7 @@ static int take_own(struct group *g, struct bytes b, struct err *e)
     struct record *r;
     if (g->set.n >= MEMBER_RECORDS_MAX)
         return err_set(e, ERR_LIMIT, "a group has at most %u membership records", MEMBER_RECORDS_MAX);
-    int rc = set_make(&g->set, b, &r, e);
+    int rc = records_make(&g->set, b, &r, e);
     if (rc)
         return rc;
     rc = record_check(&g->state, r, e);

@@ -92,16 +92,16 @@ struct record_set {
     struct map *by_hash;
 };
 
-int set_init(struct record_set *s) MUST_CHECK;
-void set_release(struct record_set *s);
+int records_init(struct record_set *s) MUST_CHECK;
+void records_release(struct record_set *s);
 /* Decodes and takes a copy of the record; certificates are opened. The causes must be here: ERR_NOTFOUND. The
- * record is not in the set yet: set_add() or record_free() follows. */
-int set_make(const struct record_set *s, struct bytes b, struct record **out, struct err *e) MUST_CHECK;
+ * record is not in the set yet: records_add() or record_free() follows. */
+int records_make(const struct record_set *s, struct bytes b, struct record **out, struct err *e) MUST_CHECK;
 void record_free(struct record *r);
-int set_add(struct record_set *s, struct record *r) MUST_CHECK;
-uint32_t set_find(const struct record_set *s, const struct hash *hash); /* NOWHERE */
+int records_add(struct record_set *s, struct record *r) MUST_CHECK;
+uint32_t records_find(const struct record_set *s, const struct hash *hash); /* NOWHERE */
 /* Whether record x has seen record y; not itself. */
-bool set_saw(const struct record_set *s, uint32_t x, uint32_t y);
+bool records_saw(const struct record_set *s, uint32_t x, uint32_t y);
 
 /* ---- the state */
 
@@ -215,7 +215,7 @@ struct group {
 
 /* Computes the state anew and looks for keys. */
 int group_compute(struct group *g, struct err *e) MUST_CHECK;
-/* Puts a record that set_make() made and record_check() let pass into store and set; takes ownership. */
+/* Puts a record that records_make() made and record_check() let pass into store and set; takes ownership. */
 int group_take(struct group *g, struct record *r, struct err *e) MUST_CHECK;
 int keys_find(struct group *g, struct err *e) MUST_CHECK;
 void keys_forget(struct group *g);

@@ -27,14 +27,14 @@ static size_t words(uint32_t n)
 
 /* ---- the set */
 
-int set_init(struct record_set *s)
+int records_init(struct record_set *s)
 {
     memset(s, 0, sizeof *s);
     s->by_hash = map_new();
     return s->by_hash ? 0 : ERR_NOMEM;
 }
 
-void set_release(struct record_set *s)
+void records_release(struct record_set *s)
 {
     for (uint32_t i = 0; i < s->n; i++)
         record_free(s->r[i]);
@@ -53,7 +53,7 @@ void record_free(struct record *r)
     free(r);
 }
 
-uint32_t set_find(const struct record_set *s, const struct hash *hash)
+uint32_t records_find(const struct record_set *s, const struct hash *hash)
 {
     if (!s->by_hash) /* reading it failed: a set of nothing */
         return NOWHERE;
@@ -61,7 +61,7 @@ uint32_t set_find(const struct record_set *s, const struct hash *hash)
     return slot ? (uint32_t)slot->v.num : NOWHERE;
 }
 
-bool set_saw(const struct record_set *s, uint32_t x, uint32_t y)
+bool records_saw(const struct record_set *s, uint32_t x, uint32_t y)
 {
     return y < x && bit_has(s->r[x]->past, y);
 }
@@ -70,7 +70,7 @@ static uint32_t cause_at(const struct record_set *s, const struct record *r, siz
 {
     struct hash h;
     memcpy(h.b, list_at(&r->head.causes, i), HASH_BYTES);
-    return set_find(s, &h);
+    return records_find(s, &h);
 }
 
 /* Depth and past from the causes; none of them may have seen another one. */
@@ -122,7 +122,7 @@ static int fill(const struct record_set *s, struct record *r, struct bytes b, st
     return rc;
 }
 
-int set_make(const struct record_set *s, struct bytes b, struct record **out, struct err *e)
+int records_make(const struct record_set *s, struct bytes b, struct record **out, struct err *e)
 {
     *out = NULL;
     if (b.n > MEMBER_RECORD_BYTES_MAX)
@@ -169,7 +169,7 @@ static int grow(struct record_set *s)
     return 0;
 }
 
-int set_add(struct record_set *s, struct record *r)
+int records_add(struct record_set *s, struct record *r)
 {
     if (!s->by_hash || grow(s))
         return ERR_NOMEM;
@@ -200,7 +200,7 @@ bool verdicts_in(const struct verdicts *v, uint32_t x)
 static bool is_hit(const struct verdicts *v, uint32_t x)
 {
     uint32_t hit = v->hits[v->author[x]];
-    while (hit != NOWHERE && (hit == x || set_saw(v->set, x, hit)))
+    while (hit != NOWHERE && (hit == x || records_saw(v->set, x, hit)))
         hit = v->next[hit];
     return hit != NOWHERE;
 }
@@ -208,7 +208,7 @@ static bool is_hit(const struct verdicts *v, uint32_t x)
 static bool has_standing(struct verdicts *v, uint32_t x)
 {
     uint32_t add = v->adds[v->author[x]];
-    while (add != NOWHERE && (!set_saw(v->set, x, add) || verdicts_void(v, add)))
+    while (add != NOWHERE && (!records_saw(v->set, x, add) || verdicts_void(v, add)))
         add = v->next[add];
     return add != NOWHERE;
 }

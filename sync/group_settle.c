@@ -46,7 +46,7 @@ static bool is_left_out(const struct group *g, uint32_t device, const struct gro
 {
     const struct epoch_keys *k = keys_of(g, &ep->id);
     return k && k->has_frame && !mask_has(&ep->key, device) &&
-           !set_saw(&g->set, g->state.devices[device].first_add, ep->record);
+           !records_saw(&g->set, g->state.devices[device].first_add, ep->record);
 }
 
 static int settle_keys_of(struct group *g, uint32_t device, int64_t now_ms, bool *changed, struct err *e)
