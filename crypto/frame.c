@@ -116,16 +116,15 @@ void frame_keep(const struct frame *f, struct frame_kept *out)
     memcpy(out->signature, f->signature.p, SIGN_BYTES);
 }
 
-/* length ‖ ops ‖ zeros, of the padded size; released with secret_buf_release. */
-static int pad(struct bytes ops, struct buf *plain)
+int frame_pad(struct bytes content, struct buf *plain)
 {
-    size_t size = frame_padded(ops.n + LENGTH_BYTES);
+    size_t size = frame_padded(content.n + LENGTH_BYTES);
     uint8_t *zeros;
     int rc = secret_buf_init(plain, size);
     if (rc)
         return rc;
-    wr_u32(plain, (uint32_t)ops.n);
-    wr_bytes(plain, ops);
+    wr_u32(plain, (uint32_t)content.n);
+    wr_bytes(plain, content);
     zeros = buf_extend(plain, size - plain->n);
     if (zeros)
         memset(zeros, 0, (size_t)(plain->p + size - zeros));
@@ -148,7 +147,7 @@ static int put_sealed(struct frame_header *h, const uint8_t *key, const uint8_t 
     if (out->err)
         return out->err;
     memcpy(header, out->p + from, sizeof header);
-    rc = pad(ops, &plain);
+    rc = frame_pad(ops, &plain);
     if (!rc)
         rc = aead_seal(&(struct aead){key, LABEL_SEAL_FRAME, bytes_of(header, sizeof header)}, nonce,
                        buf_view(&plain), out);
@@ -200,19 +199,18 @@ int frame_verify(const struct frame *f, const uint8_t sign_pk[SIGN_PK_BYTES], st
     return 0;
 }
 
-/* The ops within the plaintext, if its form is the one that pad() gives. */
-static int unpad(struct bytes plain, struct bytes *ops, struct err *e)
+int frame_unpad(struct bytes plain, struct bytes *content)
 {
     struct rd r;
     struct bytes rest;
     uint32_t n;
     rd_init(&r, plain);
     n = rd_u32(&r);
-    *ops = rd_bytes(&r, n);
+    *content = rd_bytes(&r, n);
     rest = rd_bytes(&r, rd_left(&r));
     if (r.err || frame_padded((size_t)n + LENGTH_BYTES) != plain.n ||
         (rest.n > 0 && !secret_is_zero(rest.p, rest.n)))
-        return err_set(e, ERR_FORMAT, "frame is padded wrongly");
+        return ERR_FORMAT;
     return 0;
 }
 
@@ -227,8 +225,10 @@ int frame_open(const struct frame *f, const uint8_t epoch_key[KEY_BYTES], struct
         secret_buf_release(&plain);
         return err_set(e, rc, "frame does not open with the key of its epoch");
     }
-    rc = unpad(buf_view(&plain), &inner, e);
-    if (!rc && buf_bytes(ops, inner))
+    rc = frame_unpad(buf_view(&plain), &inner);
+    if (rc)
+        rc = err_set(e, rc, "frame is padded wrongly");
+    else if (buf_bytes(ops, inner))
         rc = err_set(e, ops->err, "opening a frame");
     secret_buf_release(&plain);
     return rc;

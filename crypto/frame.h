@@ -46,11 +46,16 @@ struct frame {
 
 /* The size that n bytes are padded to: padmé (PURBs, 2019), at least FRAME_PAD_FLOOR. n <= 2^31. */
 size_t frame_padded(size_t n);
+/* What is sealed: length u32 ‖ content ‖ zeros, of the padded size. Starts `plain`, which the caller ends
+ * with secret_buf_release() whatever the result. ERR_NOMEM. */
+int frame_pad(struct bytes content, struct buf *plain) MUST_CHECK;
+/* The content within, a view; ERR_FORMAT unless it is what frame_pad gives for it. */
+int frame_unpad(struct bytes plain, struct bytes *content) MUST_CHECK;
 
 /* Seals and signs: appends the whole frame. The header's body_bytes are set. ERR_LIMIT when ops are too long.
  */
 struct frame_keys {
-    const uint8_t *epoch; /* KEY_BYTES: the key of header.epoch */
+    const uint8_t *epoch; /* KEY_BYTES: what seals the frames of header.epoch */
     const struct sign_key *sign;
 };
 int frame_seal(struct frame_header *h, const struct frame_keys *k, const struct rng *rng, struct bytes ops,

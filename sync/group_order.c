@@ -5,7 +5,7 @@
  *      record never changes the order of the others.
  *
  * Removals are decided one after the other, by how early their author was added, then depth, then hash. One
- * is void when its author was removed by one decided before that it has not seen, or has no standing: no
+ * is void when its author was removed by one decided before that has not seen it, or has no standing: no
  * adding of the author, among what it has seen, is left that is not void. So of two devices that remove one
  * another the earlier added stays, and any other removal counts, even if its author is removed at the same
  * time.
@@ -196,11 +196,11 @@ bool verdicts_in(const struct verdicts *v, uint32_t x)
     return !v->past || bit_has(v->past, x);
 }
 
-/* Whether a removal of x's author counts that x has not seen. */
+/* Whether a removal of x's author counts that has not seen x. */
 static bool is_hit(const struct verdicts *v, uint32_t x)
 {
     uint32_t hit = v->hits[v->author[x]];
-    while (hit != NOWHERE && (hit == x || records_saw(v->set, x, hit)))
+    while (hit != NOWHERE && (hit == x || records_saw(v->set, hit, x)))
         hit = v->next[hit];
     return hit != NOWHERE;
 }

@@ -169,7 +169,8 @@ void house_seal(struct house *h, size_t a)
 
 /* ---- frames */
 
-void house_next(struct house *h, size_t a, const struct id *log, uint64_t after, size_t reader, struct buf *out)
+void house_next(struct house *h, size_t a, const struct id *log, uint64_t after, size_t reader,
+                struct buf *out)
 {
     struct err e = ERR_INIT;
     struct frame_want w = {*log, after, FRAME_WIRE_MAX, NULL};

@@ -1,5 +1,6 @@
-/* A household of devices in one process, for the tests of group and frames: each with a store in memory, keys,
- * a log and a group; records and frames are carried by hand. Aborts on failure, unless it says otherwise. */
+/* A household of devices in one process, for the tests of group and frames: each with a store in memory,
+ * keys, a log and a group; records and frames are carried by hand. Aborts on failure, unless it says
+ * otherwise. */
 #ifndef TESTS_SYNC_HOUSE_H
 #define TESTS_SYNC_HOUSE_H
 
@@ -57,7 +58,8 @@ void house_seal(struct house *h, size_t a);
 /* b takes the frames that it lacks of a; returns how many were refused (the log then stalls). */
 size_t house_frames(struct house *h, size_t a, size_t b);
 /* The next frame of a's log behind `after`, for reader b (HOUSE_DEVICES: for anyone). */
-void house_next(struct house *h, size_t a, const struct id *log, uint64_t after, size_t reader, struct buf *out);
+void house_next(struct house *h, size_t a, const struct id *log, uint64_t after, size_t reader,
+                struct buf *out);
 /* b takes a frame in a transaction of its own, kept if it was taken. */
 int house_receive(struct house *h, size_t b, struct bytes wire, struct frame_result *r, struct err *e);
 /* Records and frames, all with all, until nothing changes. */
