@@ -78,7 +78,7 @@ static int hex_parse(struct bytes text, uint8_t *out, size_t n)
 /* ---- making ----------------------------------------------------------------------------------------------
  */
 
-static int name_check(struct bytes name, struct err *e)
+int home_name_check(struct bytes name, struct err *e)
 {
     if (name.n == 0 || name.n > 64) {
         return err_set(e, ERR_USAGE, "a device name has 1 to 64 bytes");
@@ -134,7 +134,7 @@ int home_create(const char *path, struct bytes name, const struct rng *rng, stru
     struct home h = {.lock_fd = -1};
     char file[LIMIT_PATH_BYTES];
     struct stat st;
-    int rc = name_check(name, e);
+    int rc = home_name_check(name, e);
     if (rc == 0) {
         rc = folder_make(path, e);
     }
@@ -229,7 +229,7 @@ static int device_parse(struct home *h, struct bytes text)
     struct bytes name = field_of(text, "name");
     struct bytes lease = field_of(text, "lease");
     if (id_parse(field_of(text, "device"), &h->device) != 0 ||
-        id_parse(field_of(text, "log"), &h->log) != 0 || name_check(name, NULL) != 0 || lease.n != 65 ||
+        id_parse(field_of(text, "log"), &h->log) != 0 || home_name_check(name, NULL) != 0 || lease.n != 65 ||
         lease.p[32] != ' ') {
         return ERR_FORMAT;
     }
@@ -270,7 +270,8 @@ int home_unlock(struct home *h, const struct keyfile_unlock *u, struct err *e)
         rc = keys_open(&h->keys, path, u, e);
     }
     if (rc == ERR_NOTFOUND) {
-        (void)err_set(e, ERR_ATTENTION, "the key file '%s' is gone: this device cannot prove who it is", path);
+        (void)err_set(e, ERR_ATTENTION, "the key file '%s' is gone: this device cannot prove who it is",
+                      path);
         err_hint(e, "put it back from a backup, or make new keys and pair again: selfsame init --renew");
         return ERR_ATTENTION;
     }

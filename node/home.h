@@ -24,14 +24,16 @@ struct home {
     int lock_fd; /* -1: not held */
     struct id device, log;
     char name[LIMIT_NAME_BYTES + 1];
-    struct keys keys; /* zeros while locked */
-    bool locked;      /* the key file does not open by itself: home_unlock() */
+    struct keys keys;     /* zeros while locked */
+    bool locked;          /* the key file does not open by itself: home_unlock() */
     uint8_t lease[2][16]; /* the database holds one of these two */
 };
 
 /* The folder to use: `given`, else SELFSAME_HOME, else $XDG_DATA_HOME/selfsame, else
  * $HOME/.local/share/selfsame. */
 int home_locate(const char *given, char out[LIMIT_PATH_BYTES], struct err *e) MUST_CHECK;
+/* A device name: 1 to 64 bytes of UTF-8 without control characters. ERR_USAGE. */
+int home_name_check(struct bytes name, struct err *e) MUST_CHECK;
 /* Makes the folder and the identity. ERR_EXISTS when there is a device already. */
 int home_create(const char *path, struct bytes name, const struct rng *rng, struct err *e) MUST_CHECK;
 /* Checks permissions and reads the identity; a key file that does not open by itself leaves h->locked.

@@ -98,11 +98,12 @@ int identity_step(struct node *n, struct err *e)
     }
     int rc = log_renew(n, e);
     if (rc == 0) {
-        note(n, fault == IDENTITY_BEHIND
-                    ? "this device's data is older than what the others have of it (restored from a backup?): "
-                      "its own changes were fetched back, and it goes on in a new log"
-                    : "this device's log had gone on elsewhere (a copied folder?): both branches were kept, "
-                      "and it goes on in a new log");
+        note(n,
+             fault == IDENTITY_BEHIND
+                 ? "this device's data is older than what the others have of it (restored from a backup?): "
+                   "its own changes were fetched back, and it goes on in a new log"
+                 : "this device's log had gone on elsewhere (a copied folder?): both branches were kept, "
+                   "and it goes on in a new log");
     }
     return rc;
 }
@@ -139,9 +140,9 @@ static int keys_replace(struct home *h, const struct rng *rng, struct renewal *r
     return rc != 0 ? rc : home_save(h, e);
 }
 
-/* The device is alone now. A copy says under its new id what its observations say. A device whose keys are lost
- * goes on from what was counted under its former id: its observations stay to be read, and are not counted
- * again. */
+/* The device is alone now. A copy says under its new id what its observations say. A device whose keys are
+ * lost goes on from what was counted under its former id: its observations stay to be read, and are not
+ * counted again. */
 static int alone_steps(struct node *n, const struct renewal *r, struct err *e)
 {
     int rc = 0;

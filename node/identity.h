@@ -1,12 +1,11 @@
 /* An identity that survives restores and clones (DESIGN §3.5).
  *
- *   restored or copied database   the lease differs: a new log is opened (node.c), here made known to the group
- *   copied folder, older backup   found at a meeting: a peer knows our log further than we do, or differently:
- *                                 our own ops have been pulled back by then, a new log is opened
- *   cloned device, both running   both stop writing and say so, until one of them gets keys of its own
- *   lost key file, reinstalled    `selfsame init --renew`: new keys and a new device id over the same
- *                                 observations and words; the old device is to be removed by another one
- *   interrupted joining           finished when the folder is opened
+ *   restored or copied database   the lease differs: a new log is opened (node.c), here made known to the
+ * group copied folder, older backup   found at a meeting: a peer knows our log further than we do, or
+ * differently: our own ops have been pulled back by then, a new log is opened cloned device, both running
+ * both stop writing and say so, until one of them gets keys of its own lost key file, reinstalled `selfsame
+ * init --renew`: new keys and a new device id over the same observations and words; the old device is to be
+ * removed by another one interrupted joining           finished when the folder is opened
  *
  * What was done is kept in node.identity_note for `status`.
  */

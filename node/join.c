@@ -42,7 +42,7 @@ struct rebase {
     struct map *stale;          /* ids of claims: 1 keep their ops, 2 leave them out */
     struct map *logs;
     struct buf ops, bytes; /* struct kept_op; encoded ops */
-    struct id former; /* node/identity.h */
+    struct id former;      /* node/identity.h */
     struct entity *entity;
     struct draft draft;
     struct join_summary sum;
@@ -443,7 +443,8 @@ static int rebase_init(struct rebase *r)
     buf_init(&r->fresh, CARRIED_BYTES_MAX);
     buf_init(&r->ops, CARRIED_BYTES_MAX);
     buf_init(&r->bytes, CARRIED_BYTES_MAX);
-    return r->ids != NULL && r->stale != NULL && r->logs != NULL && r->entity != NULL ? former_load(r) : ERR_NOMEM;
+    return r->ids != NULL && r->stale != NULL && r->logs != NULL && r->entity != NULL ? former_load(r)
+                                                                                      : ERR_NOMEM;
 }
 
 static void rebase_release(struct rebase *r)

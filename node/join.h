@@ -19,8 +19,8 @@ struct join_summary {
 int join_is_written(struct node *n, struct bytes secret, bool *written, struct err *e) MUST_CHECK;
 /* Takes the group's secret into the key file, when it is not there. */
 int join_keep_secret(struct node *n, struct bytes group_secret, struct err *e) MUST_CHECK;
-/* The device has the group's records (sync/group.h) and with them its secret; rewrites the model as above, and
- * opens the new log in the group. */
+/* The device has the group's records (sync/group.h) and with them its secret; rewrites the model as above,
+ * and opens the new log in the group. */
 int join_rebase(struct node *n, struct join_summary *out, struct err *e) MUST_CHECK;
 /* The same for the device that begins a group: founds it in the same transaction. */
 int join_found(struct node *n, struct join_summary *out, struct err *e) MUST_CHECK;

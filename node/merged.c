@@ -1,6 +1,6 @@
 /* After a merge. An erased observation takes with it what was learnt from it alone: inference drops that, and
- * what it dropped is then forgotten, so that its words leave the logs (as for `selfsame forget` here). Keys of
- * erased observations are this device's own; they are blocked under the proposition that was forgotten. */
+ * what it dropped is then forgotten, so that its words leave the logs (as for `selfsame forget` here). Keys
+ * of erased observations are this device's own; they are blocked under the proposition that was forgotten. */
 #include "node/merged.h"
 
 #include "base/map.h"
@@ -21,9 +21,9 @@ struct erasing {
 
 static int keys_block(struct erasing *x)
 {
-    int rc = x->n_keys > 0 ? store_block_keys(x->n->store, &x->prop, (const uint8_t(*)[16])x->keys, x->n_keys,
-                                              x->e)
-                           : 0;
+    int rc = x->n_keys > 0
+                 ? store_block_keys(x->n->store, &x->prop, (const uint8_t(*)[16])x->keys, x->n_keys, x->e)
+                 : 0;
     x->n_keys = 0;
     return rc;
 }
@@ -104,7 +104,8 @@ int node_merged(struct node *n, struct err *e)
 {
     struct erasing x = {.n = n, .touched = map_new(), .e = e};
     buf_init(&x.rows, (size_t)256 << 20);
-    int rc = x.touched != NULL ? store_begin(n->store, e) : err_set(e, ERR_NOMEM, "looking at what was merged");
+    int rc =
+        x.touched != NULL ? store_begin(n->store, e) : err_set(e, ERR_NOMEM, "looking at what was merged");
     if (rc == 0) {
         rc = erase_body(&x);
         if (rc == 0) {

@@ -395,8 +395,8 @@ static int code_was_wrong(struct pairing *p)
     p->view.tries_left--;
     pair_end(p); /* the next connection begins anew */
     if (p->view.tries_left > 0) {
-        (void)snprintf(p->view.text, sizeof(p->view.text),
-                       "a wrong code was tried; %d of %d tries are left", p->view.tries_left, PAIR_TRIES);
+        (void)snprintf(p->view.text, sizeof(p->view.text), "a wrong code was tried; %d of %d tries are left",
+                       p->view.tries_left, PAIR_TRIES);
     } else {
         fail(p, ERR_VERIFY, "a wrong code was tried three times; this code is no longer valid",
              "show a new one: selfsame pair");
@@ -457,7 +457,8 @@ static void joiner_lost(struct pairing *p)
 {
     if (!p->met) {
         fail(p, ERR_NOTFOUND, "no device that shows a code was reached",
-             "run selfsame pair on the other device; on another network, or without discovery, give its address: "
+             "run selfsame pair on the other device; on another network, or without discovery, give its "
+             "address: "
              "selfsame pair CODE --address HOST:PORT");
     } else if (p->pair.state == PAIR_KNOCK) {
         fail(p, ERR_VERIFY, "the code was not accepted",

@@ -49,7 +49,8 @@ void pairing_free(struct pairing *p); /* NULL fine */
 /* Shows a code; the joiner will be given this history. ERR_INUSE: a pairing is under way. */
 int pairing_host(struct pairing *p, const struct history_grant *history, struct err *e) MUST_CHECK;
 /* Looks for the device that shows the code; `address` "HOST:PORT", or NULL: on the network around. ERR_USAGE:
- * no code; ERR_EXISTS: this device has other devices already; ERR_ATTENTION: it was removed from its group. */
+ * no code; ERR_EXISTS: this device has other devices already; ERR_ATTENTION: it was removed from its group.
+ */
 int pairing_join(struct pairing *p, struct bytes code, const char *address, struct err *e) MUST_CHECK;
 /* The user's answer to "is this the other device?". ERR_USAGE: nothing is asked. */
 int pairing_answer(struct pairing *p, bool yes, struct err *e) MUST_CHECK;

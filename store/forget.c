@@ -19,8 +19,7 @@
 #include <string.h>
 #include <unistd.h>
 
-int store_block_keys(struct store *s, const struct id *id, const uint8_t (*keys)[16], size_t n,
-                     struct err *e)
+int store_block_keys(struct store *s, const struct id *id, const uint8_t (*keys)[16], size_t n, struct err *e)
 {
     struct seen seen[256];
     struct draft d;

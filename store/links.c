@@ -45,10 +45,11 @@ int links_observation_gone(struct store *s, int64_t observation, struct err *e)
 
 int local_prop_gone(struct store *s, int64_t row, struct err *e)
 {
-    int rc = local_run_row(s,
-                           "INSERT OR IGNORE INTO doomed(observation, entity) SELECT observation, entity FROM link"
-                           " WHERE entity=?1 AND NOT against",
-                           row, e);
+    int rc =
+        local_run_row(s,
+                      "INSERT OR IGNORE INTO doomed(observation, entity) SELECT observation, entity FROM link"
+                      " WHERE entity=?1 AND NOT against",
+                      row, e);
     return rc != 0 ? rc : local_run_row(s, "DELETE FROM link WHERE entity=?1", row, e);
 }
 
@@ -57,11 +58,12 @@ int local_doomed(struct store *s,
                  struct err *e)
 {
     struct stmt *q = NULL;
-    int rc = db_prepare(s,
-                        "SELECT " OBSERVATION_COLUMNS("o") ",x.id FROM doomed d JOIN observation o ON"
-                                                           " o.row=d.observation JOIN entity x ON x.row=d.entity"
-                                                           " ORDER BY d.entity,o.row",
-                        &q, e);
+    int rc =
+        db_prepare(s,
+                   "SELECT " OBSERVATION_COLUMNS("o") ",x.id FROM doomed d JOIN observation o ON"
+                                                      " o.row=d.observation JOIN entity x ON x.row=d.entity"
+                                                      " ORDER BY d.entity,o.row",
+                   &q, e);
     while (rc == 0 && (rc = db_step(q, e)) == 1) {
         struct stored_observation o;
         struct id prop;

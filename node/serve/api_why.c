@@ -229,7 +229,8 @@ static int log_put(void *ctx, const struct stored_observation *s)
 {
     struct walk *w = ctx;
     cJSON *o = put_object(w->list, NULL);
-    return o != NULL && put_observation(o, s) == 0 ? 0 : (w->rc = ERR_NOMEM);
+    bool ok = o != NULL && put_observation(o, s) == 0 && put_str(o, "device", w->n->home.name) == 0;
+    return ok ? 0 : (w->rc = ERR_NOMEM);
 }
 
 static int audit_put(void *ctx, const struct audit_row *r)
