@@ -501,6 +501,7 @@ int job_step(struct job *j, struct err *e)
     }
     input_close(j);
     j->phase = j->phase == PHASE_READ ? PHASE_INFER : PHASE_DONE;
+    j->n->wrote = j->n->wrote || j->phase == PHASE_DONE;
     return j->phase == PHASE_DONE ? 0 : 1;
 }
 
