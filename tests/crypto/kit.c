@@ -45,7 +45,8 @@ void kit_hex_fixed(struct bytes hex, void *out, size_t n)
     buf_init(&b, n);
     kit_hex(hex, &b);
     CHECK(b.n == n);
-    memcpy(out, b.p, n);
+    if (n > 0)
+        memcpy(out, b.p, n);
     buf_release(&b);
 }
 

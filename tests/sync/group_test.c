@@ -725,13 +725,12 @@ static void any_forks_in_any_order_give_one_group(void **state)
     struct house h;
     const char *from = getenv("GROUP_SEED"), *count = getenv("GROUP_SEEDS");
     uint64_t seed = from ? strtoull(from, NULL, 10) : 1;
-    uint64_t n = count ? strtoull(count, NULL, 10) : 150;
+    uint64_t n = count ? strtoull(count, NULL, 10) : 600;
     (void)state;
     house_init(&h, 6, 21); /* the last one is the observer */
     for (uint64_t end = seed + n; seed < end; seed++) {
         struct test_rng r;
         test_rng_init(&r, seed);
-        print_message("%s", seed % 1000 ? "" : ".\n");
         random_life(&h, &r);
         assert_one_group(&h, &r);
     }
