@@ -1,12 +1,7 @@
 #include "tests/node/observe/database.h"
-#include "tests/node/observe/import.h"
+#include "tests/node/observe/source.h"
+#include "tests/support/unit.h"
 
-#include <stdarg.h>
-#include <stddef.h>
-
-#include <setjmp.h>
-
-#include <cmocka.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,40 +9,6 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-struct fixture {
-    struct tmp_dir dir, tmp;
-    char path[TMP_PATH_BYTES];
-    struct import im;
-};
-
-static int setup(void **state)
-{
-    struct fixture *x = calloc(1, sizeof *x);
-    if (!x)
-        return -1;
-    tmp_dir_make(&x->dir);
-    tmp_dir_make(&x->tmp);
-    (void)tmp_path(&x->dir, "export.json", x->path);
-    import_init(&x->im);
-    *state = x;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    struct fixture *x = *state;
-    import_release(&x->im);
-    tmp_dir_remove(&x->dir);
-    tmp_dir_remove(&x->tmp);
-    free(x);
-    return 0;
-}
-
-static void run(struct fixture *x, const char *path)
-{
-    import_run(&x->im, &observer_activitywatch, path, &x->tmp);
-}
 
 #define DATA TEST_DATA "/observe/activitywatch/"
 #define EXPORT DATA "aw-buckets-export.json"
@@ -58,17 +19,10 @@ static void run(struct fixture *x, const char *path)
     "{\"timestamp\": \"" time "\", \"duration\": " duration ", \"data\": {" data "}}"
 #define GOOD EVENT("2026-01-02T03:04:05Z", "1.5", "\"app\": \"a\", \"title\": \"t\"")
 
-static void text(struct fixture *x, const char *content)
-{
-    tmp_write(x->path, bytes_str(content));
-    buf_clear(&x->im.cursor);
-    run(x, x->path);
-}
-
 static void an_export_gives_windows_tabs_and_files(void **state)
 {
-    struct fixture *x = *state;
-    run(x, EXPORT);
+    struct source *x = *state;
+    source_run_path(x, EXPORT);
     assert_int_equal(x->im.rc, ROW_DONE);
     assert_int_equal(x->im.observations, 402 + 128 + 79);
     assert_int_equal(x->im.skipped, 10); /* afk */
@@ -87,11 +41,11 @@ static void an_export_gives_windows_tabs_and_files(void **state)
 }
 
 /* The rows of an import, sorted. */
-static char *sorted_rows(struct fixture *x, const char *path)
+static char *sorted_rows(struct source *x, const char *path)
 {
     char sorted[TMP_PATH_BYTES], command[3 * TMP_PATH_BYTES], raw[TMP_PATH_BYTES];
     struct buf all;
-    run(x, path);
+    source_run_path(x, path);
     tmp_write(tmp_path(&x->dir, "raw", raw), buf_view(&x->im.text));
     (void)tmp_path(&x->dir, "sorted", sorted);
     (void)snprintf(command, sizeof command, "LC_ALL=C sort '%s' > '%s'", raw, sorted);
@@ -105,7 +59,7 @@ static char *sorted_rows(struct fixture *x, const char *path)
 
 static void the_database_gives_the_same_as_the_export(void **state)
 {
-    struct fixture *x = *state;
+    struct source *x = *state;
     char *from_export = sorted_rows(x, EXPORT);
     buf_clear(&x->im.cursor);
     char *from_database = sorted_rows(x, DATABASE);
@@ -117,91 +71,88 @@ static void the_database_gives_the_same_as_the_export(void **state)
 
 static void the_second_import_is_short(void **state)
 {
-    struct fixture *x = *state;
-    run(x, EXPORT);
-    run(x, EXPORT);
+    struct source *x = *state;
+    source_run_path(x, EXPORT);
+    source_run_path(x, EXPORT);
     assert_int_equal(x->im.rc, ROW_DONE);
     assert_int_equal(x->im.observations, 0);
-    run(x, DATABASE);
+    source_run_path(x, DATABASE);
     assert_int_equal(x->im.observations, 609);
-    run(x, DATABASE);
+    source_run_path(x, DATABASE);
     assert_in_range(x->im.observations + x->im.skipped, 1, 64); /* the last ones may have grown */
 }
 
 static void a_grown_event_keeps_its_id(void **state)
 {
-    struct fixture *x = *state;
-    text(x, "{\"buckets\": {" BUCKET("w",
-                                     EVENT("2026-01-02T03:04:05.678901+00:00", "1", "\"app\": \"a\"")) "}}");
+    struct source *x = *state;
+    source_run_text(x, "{\"buckets\": {" BUCKET(
+                           "w", EVENT("2026-01-02T03:04:05.678901+00:00", "1", "\"app\": \"a\"")) "}}");
     assert_true(import_has(&x->im, "end=2026-01-02T03:04:06.678Z"));
     assert_true(import_has(&x->im, "id=w 2026-01-02T03:04:05.678Z"));
-    text(x, "{\"buckets\": {" BUCKET(
-                "w", EVENT("2026-01-02T03:04:05.678901+00:00", "90.25", "\"app\": \"a\"")) "}}");
+    source_run_text(x, "{\"buckets\": {" BUCKET(
+                           "w", EVENT("2026-01-02T03:04:05.678901+00:00", "90.25", "\"app\": \"a\"")) "}}");
     assert_true(import_has(&x->im, "end=2026-01-02T03:05:35.928Z"));
     assert_true(import_has(&x->im, "id=w 2026-01-02T03:04:05.678Z"));
 }
 
 static void one_bucket_and_lists_are_read_too(void **state)
 {
-    struct fixture *x = *state;
-    text(x, "{\"id\": \"aw-watcher-window_h\", \"type\": \"currentwindow\", \"events\": [" GOOD "]}");
+    struct source *x = *state;
+    source_run_text(x,
+                    "{\"id\": \"aw-watcher-window_h\", \"type\": \"currentwindow\", \"events\": [" GOOD "]}");
     assert_int_equal(x->im.observations, 1);
     assert_true(import_has(&x->im, "id=aw-watcher-window_h 2026"));
-    text(x, "\xef\xbb\xbf {\"buckets\": [{\"id\": \"w\", \"events\": [" GOOD "," GOOD "]}]}");
+    source_run_text(x, "\xef\xbb\xbf {\"buckets\": [{\"id\": \"w\", \"events\": [" GOOD "," GOOD "]}]}");
     assert_int_equal(x->im.observations, 2);
-    text(x, "[" GOOD "]");
+    source_run_text(x, "[" GOOD "]");
     assert_int_equal(x->im.observations, 1);
-    text(x, "{\"buckets\": {}}");
+    source_run_text(x, "{\"buckets\": {}}");
     assert_int_equal(x->im.rc, ROW_DONE);
 }
 
 static void other_devices_and_absence_are_skipped(void **state)
 {
-    struct fixture *x = *state;
-    text(x, "{\"buckets\": {" BUCKET("aw-watcher-window_a-synced-from-b", GOOD "," GOOD) "," BUCKET(
-                "aw-watcher-afk_x", GOOD) "," BUCKET("w", GOOD) "}}");
+    struct source *x = *state;
+    source_run_text(x,
+                    "{\"buckets\": {" BUCKET("aw-watcher-window_a-synced-from-b", GOOD "," GOOD) "," BUCKET(
+                        "aw-watcher-afk_x", GOOD) "," BUCKET("w", GOOD) "}}");
     assert_int_equal(x->im.skipped, 3);
     assert_int_equal(x->im.observations, 1);
 }
 
 static void incognito_marks_a_private_window(void **state)
 {
-    struct fixture *x = *state;
-    text(x, "{\"buckets\": {" BUCKET("w", EVENT("2026-01-02T03:04:05Z", "0",
-                                                "\"url\": \"https://a/\", \"incognito\": true")) "}}");
+    struct source *x = *state;
+    source_run_text(
+        x, "{\"buckets\": {" BUCKET(
+               "w", EVENT("2026-01-02T03:04:05Z", "0", "\"url\": \"https://a/\", \"incognito\": true")) "}}");
     assert_true(import_has(&x->im, "o 2026-01-02T03:04:05Z private source"));
 }
 
 static void impossible_events_are_named_and_the_rest_read(void **state)
 {
-    struct fixture *x = *state;
-    text(
-        x,
-        "{\"buckets\": {" BUCKET(
-            "w",
-            EVENT("yesterday", "1", "") ",\n" EVENT("9999-12-31T23:59:59Z", "1", "") ",\n" EVENT(
-                "0000-01-01T00:00:00Z", "1",
-                "") ",\n"
-                    "{\"duration\": 1, \"data\": {}},\n"
-                    "{\"timestamp\": 5, \"data\": {\"app\": [{}]}},\n"
-                    "17,\n" EVENT("2026-01-02T03:04:05Z", "-1", "") ",\n" EVENT("2026-01-02T03:04:05Z", "1e300", "") ",\n" EVENT(
-                        "2026-01-02T03:04:05Z",
-                        "1",
-                        "\"x\": 1, \"x\": 2") ",\n" EVENT("2026-01-02T03:04:05Z", "1",
-                                                          "\"x\": {\"y\": 1, \"y\": [[{}]]}, "
-                                                          "\"app\": \"z\"") ",\n" EVENT("2026"
-                                                                                        "-01-"
-                                                                                        "02T0"
-                                                                                        "3:"
-                                                                                        "04:"
-                                                                                        "05Z",
-                                                                                        "1e-"
-                                                                                        "07",
-                                                                                        "\"ti"
-                                                                                        "tle"
-                                                                                        "\": "
-                                                                                        "5") ",\n" GOOD) "}"
-                                                                                                         "}");
+    static const char *const events[] = {
+        EVENT("yesterday", "1", ""),
+        EVENT("9999-12-31T23:59:59Z", "1", ""), /* fine */
+        EVENT("0000-01-01T00:00:00Z", "1", ""),
+        "{\"duration\": 1, \"data\": {}}",
+        "{\"timestamp\": 5, \"data\": {\"app\": [{}]}}",
+        "17",
+        EVENT("2026-01-02T03:04:05Z", "-1", ""),
+        EVENT("2026-01-02T03:04:05Z", "1e300", ""),
+        EVENT("2026-01-02T03:04:05Z", "1", "\"x\": 1, \"x\": 2"),
+        EVENT("2026-01-02T03:04:05Z", "1", "\"x\": {\"y\": 1, \"y\": [[{}]]}, \"app\": \"z\""),
+        EVENT("2026-01-02T03:04:05Z", "1e-07", "\"title\": 5"),
+    };
+    struct source *x = *state;
+    struct buf content;
+    buf_init(&content, 65536);
+    (void)buf_str(&content, "{\"buckets\": {\"w\": {\"id\": \"w\", \"events\": [");
+    for (size_t i = 0; i < sizeof events / sizeof *events; i++)
+        (void)buf_printf(&content, "%s,\n", events[i]);
+    (void)buf_str(&content, GOOD "]}}}");
+    source_run_text(x, buf_cstr(&content));
+    buf_release(&content);
     assert_int_equal(x->im.rc, ROW_DONE);
     assert_int_equal(x->im.bad, 10);
     assert_int_equal(x->im.observations, 2);
@@ -219,8 +170,8 @@ static void impossible_events_are_named_and_the_rest_read(void **state)
 
 static void what_comes_before_a_cut_stands(void **state)
 {
-    struct fixture *x = *state;
-    text(x, "{\"buckets\": {\"w\": {\"events\": [" GOOD ", {\"timestamp\": \"20");
+    struct source *x = *state;
+    source_run_text(x, "{\"buckets\": {\"w\": {\"events\": [" GOOD ", {\"timestamp\": \"20");
     assert_int_equal(x->im.observations, 1);
     assert_int_equal(x->im.rc, ERR_FORMAT);
     assert_int_equal(x->im.cursor.n, 0);
@@ -229,29 +180,29 @@ static void what_comes_before_a_cut_stands(void **state)
 
 static void what_is_no_export_is_refused(void **state)
 {
-    struct fixture *x = *state;
-    text(x, "");
+    struct source *x = *state;
+    source_run_text(x, "");
     assert_int_equal(x->im.opened, ERR_FORMAT);
     assert_non_null(strstr(x->im.err.text, "is empty: not an activitywatch export"));
-    text(x, "hello");
+    source_run_text(x, "hello");
     assert_int_equal(x->im.opened, ERR_FORMAT);
-    text(x, "{\"a\": 1}");
+    source_run_text(x, "{\"a\": 1}");
     assert_int_equal(x->im.rc, ERR_FORMAT);
     assert_non_null(strstr(x->im.err.text, "no buckets"));
-    text(x, "{\"buckets\": {\"a\": 1}}");
+    source_run_text(x, "{\"buckets\": {\"a\": 1}}");
     assert_int_equal(x->im.rc, ERR_FORMAT);
-    run(x, TEST_DATA "/observe/browserexport/chrome.sqlite");
+    source_run_path(x, TEST_DATA "/observe/browserexport/chrome.sqlite");
     assert_int_equal(x->im.opened, ERR_FORMAT);
     assert_non_null(strstr(x->im.err.text, "not an activitywatch database"));
     assert_int_equal(unlink(x->path), 0);
     assert_int_equal(mkfifo(x->path, 0600), 0);
-    run(x, x->path);
+    source_run(x);
     assert_int_equal(x->im.opened, ERR_FORMAT);
 }
 
 static void the_database_of_the_rust_server_is_read(void **state)
 {
-    struct fixture *x = *state;
+    struct source *x = *state;
     database_run(
         x->path,
         "CREATE TABLE buckets(id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT UNIQUE NOT NULL, type TEXT NOT "
@@ -265,7 +216,7 @@ static void the_database_of_the_rust_server_is_read(void **state)
         "INSERT INTO events VALUES (1, 1, 1700000000123456789, 1700000002500000000, '{\"app\": \"a\"}'),"
         "(2, 1, -5000000, 0, '{}'), (3, 1, 1700000000123456789, 1700000002500000000, '{\"app\"'),"
         "(4, 9, 1700000000123456789, 1700000002500000000, '{}');");
-    run(x, x->path);
+    source_run(x);
     assert_int_equal(x->im.rc, ROW_DONE);
     assert_true(import_has(
         &x->im, "o 2023-11-14T22:13:20.123Z end=2023-11-14T22:13:22.499Z source=activitywatch app=a"));
@@ -277,7 +228,7 @@ static void the_database_of_the_rust_server_is_read(void **state)
 /* 200 MB, and memory grows by a few. */
 static void a_huge_export_is_read_in_little_memory(void **state)
 {
-    struct fixture *x = *state;
+    struct source *x = *state;
     static const char event[] = EVENT("2026-01-02T03:04:05Z", "1", "\"app\": \"a\"") ",\n";
     struct rusage before, after;
     struct reader *r = NULL;
@@ -310,9 +261,10 @@ static void a_huge_export_is_read_in_little_memory(void **state)
     assert_in_range(after.ru_maxrss - before.ru_maxrss, 0, 8192); /* kB */
 }
 
+#define TEST(f) SOURCE_TEST(f, observer_activitywatch)
+
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
         TEST(an_export_gives_windows_tabs_and_files),
         TEST(the_database_gives_the_same_as_the_export),

@@ -1,48 +1,8 @@
 #include "tests/node/observe/database.h"
-#include "tests/node/observe/import.h"
+#include "tests/node/observe/source.h"
+#include "tests/support/unit.h"
 
-#include <stdarg.h>
-#include <stddef.h>
-
-#include <setjmp.h>
-
-#include <cmocka.h>
-#include <stdlib.h>
 #include <string.h>
-
-struct fixture {
-    struct tmp_dir dir, tmp;
-    char path[TMP_PATH_BYTES];
-    struct import im;
-};
-
-static int setup(void **state)
-{
-    struct fixture *x = calloc(1, sizeof *x);
-    if (!x)
-        return -1;
-    tmp_dir_make(&x->dir);
-    tmp_dir_make(&x->tmp);
-    (void)tmp_path(&x->dir, "history.db", x->path);
-    import_init(&x->im);
-    *state = x;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    struct fixture *x = *state;
-    import_release(&x->im);
-    tmp_dir_remove(&x->dir);
-    tmp_dir_remove(&x->tmp);
-    free(x);
-    return 0;
-}
-
-static void run(struct fixture *x, const char *path)
-{
-    import_run(&x->im, &observer_atuin, path, &x->tmp);
-}
 
 /* What atuin's migrations of 2021 to 2026 leave behind. */
 #define SCHEMA_2021                                                                                          \
@@ -51,17 +11,17 @@ static void run(struct fixture *x, const char *path)
     "hostname text not null, unique(timestamp, cwd, command));"
 #define SCHEMA                                                                                               \
     SCHEMA_2021                                                                                              \
-        "ALTER TABLE history ADD COLUMN deleted_at integer; ALTER TABLE history ADD COLUMN author text;"     \
-        "ALTER TABLE history ADD COLUMN intent text; ALTER TABLE history ADD COLUMN shell text;"             \
-        "ALTER TABLE history ADD COLUMN author_kind integer;"
+    "ALTER TABLE history ADD COLUMN deleted_at integer; ALTER TABLE history ADD COLUMN author text;"         \
+    "ALTER TABLE history ADD COLUMN intent text; ALTER TABLE history ADD COLUMN shell text;"                 \
+    "ALTER TABLE history ADD COLUMN author_kind integer;"
 
 static void a_command_keeps_folder_duration_and_exit(void **state)
 {
-    struct fixture *x = *state;
+    struct source *x = *state;
     database_run(x->path, SCHEMA
                  "INSERT INTO history VALUES ('0190a', 1700000000123456789, 2500000000, 1, 'make test',"
                  "'/home/u/src', 's1', 'laptop:u', NULL, 'u', NULL, 'zsh', 1);");
-    run(x, x->path);
+    source_run(x);
     assert_int_equal(x->im.rc, ROW_DONE);
     assert_true(import_has(&x->im,
                            "o 2023-11-14T22:13:20.123Z end=2023-11-14T22:13:22.623Z source=atuin "
@@ -72,11 +32,11 @@ static void a_command_keeps_folder_duration_and_exit(void **state)
 
 static void the_first_schema_is_read_too(void **state)
 {
-    struct fixture *x = *state;
+    struct source *x = *state;
     database_run(x->path, SCHEMA_2021
                  "INSERT INTO history VALUES ('a', '1700000000000000000', -1, -1, 'sleep 99', '/',"
                  "'s', 'laptop');");
-    run(x, x->path);
+    source_run(x);
     assert_int_equal(x->im.observations, 1);
     assert_true(import_has(&x->im, "o 2023-11-14T22:13:20Z source=atuin command=sleep 99 cwd=/ id=a "
                                    "data={\"host\":\"laptop\",\"session\":\"s\"}\n"));
@@ -84,7 +44,7 @@ static void the_first_schema_is_read_too(void **state)
 
 static void deleted_commands_and_those_of_agents_are_skipped(void **state)
 {
-    struct fixture *x = *state;
+    struct source *x = *state;
     database_run(
         x->path, SCHEMA
         "INSERT INTO history VALUES"
@@ -93,7 +53,7 @@ static void deleted_commands_and_those_of_agents_are_skipped(void **state)
         "('c', 1700000002000000000, 0, 0, 'c3', '/', 's', 'h', NULL, 'codex', NULL, NULL, NULL),"
         "('d', 1700000003000000000, 0, 0, 'c4', '/', 's', 'h', NULL, 'codex', NULL, NULL, 1),"
         "('e', 1700000004000000000, 0, 0, 'c5', '/', 's', 'h', NULL, NULL, NULL, NULL, NULL);");
-    run(x, x->path);
+    source_run(x);
     assert_int_equal(x->im.observations, 2);
     assert_int_equal(x->im.skipped, 3);
     assert_true(import_has(&x->im, "command=c4"));
@@ -102,24 +62,24 @@ static void deleted_commands_and_those_of_agents_are_skipped(void **state)
 
 static void commands_of_two_hosts_are_shared_events(void **state)
 {
-    struct fixture *x = *state;
+    struct source *x = *state;
     database_run(x->path, SCHEMA_2021 "INSERT INTO history VALUES"
                                       "('a', 1700000000000000000, 0, 0, 'c1', '/', 's', 'laptop'),"
                                       "('b', 1700000001000000000, 0, 0, 'c2', '/', 's', 'desktop');");
-    run(x, x->path);
+    source_run(x);
     assert_true(import_has(&x->im, "o 2023-11-14T22:13:20Z shared source=atuin"));
 }
 
 static void impossible_rows_are_named(void **state)
 {
-    struct fixture *x = *state;
+    struct source *x = *state;
     database_run(x->path,
                  SCHEMA_2021 "INSERT INTO history VALUES"
                              "('a', 'never', 0, 0, 'c1', '/', 's', 'h'),"
                              "('b', -1700000000000000000, 0, 0, 'c2', '/', 's', 'h'),"
                              "('c', 1700000000000000000, 0, 0, '', '/', 's', 'h'),"
                              "('d', 1700000000000000000, 9223372036854775807, 0, 'c4', '/', 's', 'h');");
-    run(x, x->path);
+    source_run(x);
     assert_int_equal(x->im.observations, 1);
     assert_int_equal(x->im.bad, 3);
     assert_true(import_has(&x->im, "b 1 timestamp: no time\n"));
@@ -129,31 +89,32 @@ static void impossible_rows_are_named(void **state)
 
 static void only_new_commands_are_read_and_renumbering_starts_over(void **state)
 {
-    struct fixture *x = *state;
+    struct source *x = *state;
     database_run(x->path, SCHEMA_2021 "INSERT INTO history VALUES"
                                       "('a', 1700000000000000000, 0, 0, 'c1', '/', 's', 'h'),"
                                       "('b', 1700000001000000000, 0, 0, 'c2', '/', 's', 'h');");
-    run(x, x->path);
+    source_run(x);
     database_run(x->path, "INSERT INTO history VALUES ('c', 1700000002000000000, 0, 0, 'c3', '/', 's', 'h')");
-    run(x, x->path);
+    source_run(x);
     assert_int_equal(x->im.observations, 1);
     database_run(x->path, "DELETE FROM history WHERE id = 'a'; UPDATE history SET rowid = rowid - 1;");
-    run(x, x->path);
+    source_run(x);
     assert_int_equal(x->im.observations, 2);
 }
 
 static void another_database_is_named(void **state)
 {
-    struct fixture *x = *state;
+    struct source *x = *state;
     database_run(x->path, "CREATE TABLE other(a)");
-    run(x, x->path);
+    source_run(x);
     assert_int_equal(x->im.opened, ERR_FORMAT);
     assert_non_null(strstr(x->im.err.text, "not an atuin history"));
 }
 
+#define TEST(f) SOURCE_TEST(f, observer_atuin)
+
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
         TEST(a_command_keeps_folder_duration_and_exit),
         TEST(the_first_schema_is_read_too),

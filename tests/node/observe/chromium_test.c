@@ -1,49 +1,9 @@
 #include "tests/node/observe/database.h"
-#include "tests/node/observe/import.h"
+#include "tests/node/observe/source.h"
+#include "tests/support/unit.h"
 
-#include <stdarg.h>
-#include <stddef.h>
-
-#include <setjmp.h>
-
-#include <cmocka.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-struct fixture {
-    struct tmp_dir dir, tmp;
-    char path[TMP_PATH_BYTES];
-    struct import im;
-};
-
-static int setup(void **state)
-{
-    struct fixture *x = calloc(1, sizeof *x);
-    if (!x)
-        return -1;
-    tmp_dir_make(&x->dir);
-    tmp_dir_make(&x->tmp);
-    (void)tmp_path(&x->dir, "History", x->path);
-    import_init(&x->im);
-    *state = x;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    struct fixture *x = *state;
-    import_release(&x->im);
-    tmp_dir_remove(&x->dir);
-    tmp_dir_remove(&x->tmp);
-    free(x);
-    return 0;
-}
-
-static void run(struct fixture *x, const char *path)
-{
-    import_run(&x->im, &observer_chromium, path, &x->tmp);
-}
 
 #define REAL TEST_DATA "/observe/browsers/chromium156_History.sqlite"
 
@@ -56,8 +16,8 @@ static void run(struct fixture *x, const char *path)
 
 static void real_visits_get_their_unix_time(void **state)
 {
-    struct fixture *x = *state;
-    run(x, REAL);
+    struct source *x = *state;
+    source_run_path(x, REAL);
     assert_int_equal(x->im.rc, ROW_DONE);
     assert_int_equal(x->im.observations, 4);
     assert_true(import_has(&x->im,
@@ -68,12 +28,12 @@ static void real_visits_get_their_unix_time(void **state)
 
 static void older_browsers_are_read_and_redirects_left_out(void **state)
 {
-    struct fixture *x = *state;
-    run(x, TEST_DATA "/observe/browserexport/chrome.sqlite");
+    struct source *x = *state;
+    source_run_path(x, TEST_DATA "/observe/browserexport/chrome.sqlite");
     assert_int_equal(x->im.observations, 6);
-    run(x, TEST_DATA "/observe/browserexport/chromium.sqlite");
+    source_run_path(x, TEST_DATA "/observe/browserexport/chromium.sqlite");
     assert_int_equal(x->im.observations, 1);
-    run(x, TEST_DATA "/observe/browserexport/brave.sqlite");
+    source_run_path(x, TEST_DATA "/observe/browserexport/brave.sqlite");
     assert_int_equal(x->im.observations, 1); /* the end of a redirect */
     assert_int_equal(x->im.skipped, 1);      /* its start */
     assert_true(import_has(&x->im, "url=https://basicattentiontoken.org/user-terms-of-service/\n"));
@@ -81,48 +41,48 @@ static void older_browsers_are_read_and_redirects_left_out(void **state)
 
 static void a_profile_folder_is_searched(void **state)
 {
-    struct fixture *x = *state;
+    struct source *x = *state;
     char history[TMP_PATH_BYTES];
     tmp_copy(REAL, tmp_path(&x->dir, "History", history));
-    run(x, x->dir.path);
+    source_run_path(x, x->dir.path);
     assert_int_equal(x->im.observations, 4);
     assert_int_equal(unlink(history), 0);
-    run(x, x->dir.path);
+    source_run_path(x, x->dir.path);
     assert_int_equal(x->im.opened, ERR_NOTFOUND);
 }
 
 static void the_second_import_reads_only_what_is_new(void **state)
 {
-    struct fixture *x = *state;
+    struct source *x = *state;
     tmp_copy(REAL, x->path);
-    run(x, x->path);
-    run(x, x->path);
+    source_run(x);
+    source_run(x);
     assert_int_equal(x->im.observations, 0);
     database_run(x->path,
                  "INSERT INTO visits(url, visit_time, transition) VALUES (1, 13439967745008085, 805306368)");
-    run(x, x->path);
+    source_run(x);
     assert_int_equal(x->im.observations, 1);
 }
 
 static void a_cleared_history_is_read_from_the_beginning(void **state)
 {
-    struct fixture *x = *state;
+    struct source *x = *state;
     tmp_copy(REAL, x->path);
-    run(x, x->path);
+    source_run(x);
     database_run(
         x->path,
         "DELETE FROM visits;"
         "INSERT INTO visits(id, url, visit_time, transition) VALUES (4, 1, 13439967999008085, 805306368)");
-    run(x, x->path);
+    source_run(x);
     assert_int_equal(x->im.observations, 1);
     (void)buf_str(&x->im.cursor, "garbage");
-    run(x, x->path);
+    source_run(x);
     assert_int_equal(x->im.observations, 1);
 }
 
 static void what_the_user_did_not_read_is_skipped(void **state)
 {
-    struct fixture *x = *state;
+    struct source *x = *state;
     database_run(x->path, SCHEMA "INSERT INTO visits VALUES"
                                  "(1, 1, 13263345632000000, 0, 805306368, 0, ''),"     /* read */
                                  "(2, 1, 13263345632000000, 0, 805306371, 0, ''),"     /* frame */
@@ -133,7 +93,7 @@ static void what_the_user_did_not_read_is_skipped(void **state)
                                  "(7, 1, 13263345632000000, 0, 0, 0, '');"             /* no qualifiers */
                                  "CREATE TABLE visit_source(id INTEGER PRIMARY KEY, source INTEGER NOT NULL);"
                                  "INSERT INTO visit_source VALUES (7, 0)"); /* synced */
-    run(x, x->path);
+    source_run(x);
     assert_int_equal(x->im.observations, 1);
     assert_int_equal(x->im.skipped, 6);
     assert_true(import_has(&x->im, "o 2021-04-19T22:40:32Z shared"));
@@ -141,7 +101,7 @@ static void what_the_user_did_not_read_is_skipped(void **state)
 
 static void impossible_visits_are_named_and_the_rest_read(void **state)
 {
-    struct fixture *x = *state;
+    struct source *x = *state;
     database_run(x->path,
                  SCHEMA "INSERT INTO visits VALUES"
                         "(1, 1, 0, 0, 805306368, 0, ''), (2, 1, 9223372036854775807, 0, 805306368, 0, ''),"
@@ -150,7 +110,7 @@ static void impossible_visits_are_named_and_the_rest_read(void **state)
                         "(5, 1, 13263345632000000, 0, 805306368, -5, ''),"
                         "(6, 1, 265046774400000000, 0, 805306368, 0, ''),"
                         "(7, 1, 13263345632000000, 0, 805306368, 9223372036854775807, '');");
-    run(x, x->path);
+    source_run(x);
     assert_int_equal(x->im.observations, 2);
     assert_int_equal(x->im.bad, 5);
     assert_true(import_has(&x->im, "b 1 visit_time: year 1601 is out of range\n"));
@@ -160,31 +120,32 @@ static void impossible_visits_are_named_and_the_rest_read(void **state)
 
 static void a_title_that_is_no_text_is_passed_on_raw(void **state)
 {
-    struct fixture *x = *state;
+    struct source *x = *state;
     database_run(x->path, SCHEMA "INSERT INTO urls VALUES (2, CAST(x'ff00fe' AS TEXT), x'80');"
                                  "INSERT INTO visits VALUES (1, 2, 13263345632000000, 0, 805306368, 0, '')");
-    run(x, x->path);
+    source_run(x);
     assert_int_equal(x->im.observations, 1);
     assert_true(import_has(&x->im, "title=\\x80"));
 }
 
 static void another_database_is_named(void **state)
 {
-    struct fixture *x = *state;
-    run(x, TEST_DATA "/observe/browserexport/safari.sqlite");
+    struct source *x = *state;
+    source_run_path(x, TEST_DATA "/observe/browserexport/safari.sqlite");
     assert_int_equal(x->im.opened, ERR_FORMAT);
     assert_non_null(strstr(x->im.err.text, "no table 'visits'"));
     assert_non_null(strstr(x->im.err.text, "not a chromium history"));
-    run(x, TEST_DATA "/observe/browserexport/LICENSE");
+    source_run_path(x, TEST_DATA "/observe/browserexport/LICENSE");
     assert_int_equal(x->im.opened, ERR_FORMAT);
     database_run(x->path, "CREATE TABLE visits(id INTEGER PRIMARY KEY, visit_time)");
-    run(x, x->path);
+    source_run(x);
     assert_non_null(strstr(x->im.err.text, "no column 'transition'"));
 }
 
+#define TEST(f) SOURCE_TEST(f, observer_chromium)
+
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
         TEST(real_visits_get_their_unix_time),
         TEST(older_browsers_are_read_and_redirects_left_out),

@@ -1,4 +1,4 @@
-#include "tests/node/observe/textfile.h"
+#include "tests/node/observe/source.h"
 
 #include "tests/support/unit.h"
 
@@ -13,16 +13,16 @@
 
 /* The rows come from <folder>/project/.git/logs/HEAD. */
 struct repo {
-    struct textfile *x;
+    struct source *x;
     char root[TMP_PATH_BYTES], log[TMP_PATH_BYTES];
 };
 
-static const char *in(struct textfile *x, const char *name, char out[TMP_PATH_BYTES])
+static const char *in(struct source *x, const char *name, char out[TMP_PATH_BYTES])
 {
     return tmp_path(&x->dir, name, out);
 }
 
-static void folders(struct textfile *x, const char *const *names)
+static void folders(struct source *x, const char *const *names)
 {
     char path[TMP_PATH_BYTES];
     for (; *names; names++)
@@ -34,7 +34,6 @@ static struct repo repo_make(void **state, const char *reflog)
     struct repo r = {.x = *state};
     const char *const names[] = {"project", "project/.git", "project/.git/logs", NULL};
     char path[TMP_PATH_BYTES];
-    r.x->observer = &observer_git;
     folders(r.x, names);
     (void)in(r.x, "project", r.root);
     (void)in(r.x, "project/.git/logs/HEAD", r.log);
@@ -50,8 +49,8 @@ static void commits_are_observations(void **state)
                                        "1700000060 -0800\tcommit: more: of it\n" A " " B WHO
                                        "1700000120 +0000\tcommit (amend): better\n" B " " A WHO
                                        "1700000180 +0000\tmerge topic: Merge made by the 'ort' strategy.\n");
-    textfile_read_path(r.x, r.root);
-    textfile_expect(
+    source_run_path(r.x, r.root);
+    source_expect(
         r.x, "o 2023-11-14T22:13:20Z offset=90 shared source=git app=project title=start id=" B "\n"
              "o 2023-11-14T22:14:20Z offset=-480 shared source=git app=project title=more: of it id=" A "\n"
              "o 2023-11-14T22:15:20Z offset=0 shared source=git app=project title=better id=" B "\n"
@@ -66,9 +65,9 @@ static void moves_of_head_are_skipped(void **state)
                            "1700000000 +0000\treset: moving to HEAD~1\n" A " " B WHO
                            "1700000000 +0000\trebase (pick): commit: fake\n" A " " B WHO
                            "1700000000 +0000\tpull: Fast-forward\n" A " " B WHO "1700000000 +0000\n");
-    textfile_read_path(r.x, r.root);
+    source_run_path(r.x, r.root);
     assert_int_equal(r.x->im.skipped, 6);
-    textfile_expect(r.x, "");
+    source_expect(r.x, "");
 }
 
 static void bad_lines_are_named_and_the_rest_is_kept(void **state)
@@ -76,13 +75,12 @@ static void bad_lines_are_named_and_the_rest_is_kept(void **state)
     struct repo r = repo_make(state, "garbage\n" A " " B WHO "253402300800 +0000\tcommit: far\n" A " " B WHO
                                      "1700000000 +00\tcommit: zone\n" A " " B WHO "\tcommit: none\n" A
                                      " " B WHO "1700000000 +0000\tcommit: good\n");
-    textfile_read_path(r.x, r.root);
-    textfile_expect(r.x,
-                    "b 1 : not a reflog line\n"
-                    "b 2 time: '253402300800' is outside the years 1970 to 9999\n"
-                    "b 3 zone: not an offset like +0100\n"
-                    "b 4 time: missing\n"
-                    "o 2023-11-14T22:13:20Z offset=0 shared source=git app=project title=good id=" B "\n");
+    source_run_path(r.x, r.root);
+    source_expect(r.x, "b 1 : not a reflog line\n"
+                       "b 2 time: '253402300800' is outside the years 1970 to 9999\n"
+                       "b 3 zone: not an offset like +0100\n"
+                       "b 4 time: missing\n"
+                       "o 2023-11-14T22:13:20Z offset=0 shared source=git app=project title=good id=" B "\n");
 }
 
 static void every_path_to_a_repository_works(void **state)
@@ -93,7 +91,7 @@ static void every_path_to_a_repository_works(void **state)
     const char *paths[] = {r.root, slash, in(r.x, "project/.git", git), r.log};
     for (size_t i = 0; i < 4; i++) {
         buf_clear(&r.x->im.cursor);
-        textfile_read_path(r.x, paths[i]);
+        source_run_path(r.x, paths[i]);
         assert_int_equal(r.x->im.observations, 1);
         assert_true(import_has(&r.x->im, " app=project "));
     }
@@ -110,9 +108,9 @@ static void a_worktree_has_its_own_reflog_and_its_projects_name(void **state)
     tmp_write(in(r.x, "project/.git/worktrees/side/commondir", path), BYTES_LIT("../..\n"));
     tmp_write(in(r.x, "project/.git/worktrees/side/logs/HEAD", path),
               BYTES_LIT(A " " B WHO "1700000000 +0000\tcommit: beside\n"));
-    textfile_read_path(r.x, in(r.x, "side", path));
-    textfile_expect(r.x,
-                    "o 2023-11-14T22:13:20Z offset=0 shared source=git app=project title=beside id=" B "\n");
+    source_run_path(r.x, in(r.x, "side", path));
+    source_expect(r.x,
+                  "o 2023-11-14T22:13:20Z offset=0 shared source=git app=project title=beside id=" B "\n");
 }
 
 static void a_submodule_is_called_like_its_folder(void **state)
@@ -125,17 +123,17 @@ static void a_submodule_is_called_like_its_folder(void **state)
     tmp_write(in(r.x, "project/lib/.git", path), BYTES_LIT("gitdir: ../.git/modules/m"));
     tmp_write(in(r.x, "project/.git/modules/m/logs/HEAD", path),
               BYTES_LIT(A " " B WHO "1700000000 +0000\tcommit: inside\n"));
-    textfile_read_path(r.x, in(r.x, "project/lib", path));
+    source_run_path(r.x, in(r.x, "project/lib", path));
     assert_true(import_has(&r.x->im, " app=lib title=inside "));
 }
 
 static void a_second_import_goes_on(void **state)
 {
     struct repo r = repo_make(state, A " " B WHO "1700000000 +0000\tcommit: one\n");
-    textfile_read_path(r.x, r.root);
+    source_run_path(r.x, r.root);
     assert_int_equal(r.x->im.observations, 1);
     tmp_append(r.log, BYTES_LIT(B " " A WHO "1700000060 +0000\tcommit: two\n"));
-    textfile_read_path(r.x, r.root);
+    source_run_path(r.x, r.root);
     assert_int_equal(r.x->im.observations, 1);
     assert_true(import_has(&r.x->im, " title=two "));
 }
@@ -144,19 +142,19 @@ static void what_is_no_repository_is_refused(void **state)
 {
     struct repo r = repo_make(state, NULL);
     char path[TMP_PATH_BYTES];
-    textfile_refuses_what_is_no_file(r.x);
-    textfile_read_path(r.x, r.x->dir.path);
+    source_refuses_what_is_no_file(r.x);
+    source_run_path(r.x, r.x->dir.path);
     assert_int_equal(r.x->im.opened, ERR_FORMAT);
-    textfile_read_path(r.x, r.root);
+    source_run_path(r.x, r.root);
     assert_int_equal(r.x->im.opened, ERR_NOTFOUND);
     assert_non_null(strstr(r.x->im.err.text, "has no reflog"));
     tmp_write(in(r.x, "project/.git/commondir", path), BYTES_LIT("\0\0\0"));
     tmp_write(r.log, BYTES_NONE);
-    textfile_read_path(r.x, r.root);
+    source_run_path(r.x, r.root);
     assert_int_equal(r.x->im.opened, 0);
 }
 
-#define TEST(f) cmocka_unit_test_setup_teardown(f, textfile_setup, textfile_teardown)
+#define TEST(f) SOURCE_TEST(f, observer_git)
 
 int main(void)
 {

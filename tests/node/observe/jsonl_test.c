@@ -1,67 +1,19 @@
-#include "tests/node/observe/import.h"
+#include "tests/node/observe/source.h"
 
-#include <stdarg.h>
-#include <stddef.h>
+#include "tests/support/unit.h"
 
-#include <setjmp.h>
-
-#include <cmocka.h>
-#include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-struct fixture {
-    struct tmp_dir dir, tmp;
-    char path[TMP_PATH_BYTES];
-    struct import im;
-};
-
-static int setup(void **state)
-{
-    struct fixture *x = calloc(1, sizeof *x);
-    if (!x)
-        return -1;
-    tmp_dir_make(&x->dir);
-    tmp_dir_make(&x->tmp);
-    (void)tmp_path(&x->dir, "lines.jsonl", x->path);
-    import_init(&x->im);
-    *state = x;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    struct fixture *x = *state;
-    import_release(&x->im);
-    tmp_dir_remove(&x->dir);
-    tmp_dir_remove(&x->tmp);
-    free(x);
-    return 0;
-}
-
-static void run(struct fixture *x, const char *path)
-{
-    import_run(&x->im, &observer_jsonl, path, &x->tmp);
-}
 
 #define REAL TEST_DATA "/observe/jsonl/restic_commits.jsonl"
 #define TIME "\"time\":\"2026-01-02T03:04:05Z\",\"source\":\"note\""
 
-static void text(struct fixture *x, const char *content)
-{
-    tmp_write(x->path, bytes_str(content));
-    buf_clear(&x->im.cursor);
-    run(x, x->path);
-}
-
 static void real_commits_are_read_with_their_offset(void **state)
 {
-    struct fixture *x = *state;
-    run(x, REAL);
+    struct source *x = *state;
+    source_run_path(x, REAL);
     assert_int_equal(x->im.rc, ROW_DONE);
     assert_int_equal(x->im.observations, 60);
     assert_int_equal(x->im.bad, 0);
@@ -72,13 +24,14 @@ static void real_commits_are_read_with_their_offset(void **state)
 
 static void every_member_has_its_place_and_others_are_canonical_data(void **state)
 {
-    struct fixture *x = *state;
-    text(x, "{\"time\":\"2026-01-02T03:04:05+01:00\",\"end\":\"2026-01-02T03:05:05+01:00\",\"source\":\"a.b_"
-            "c-1\","
-            "\"app\":\"A\",\"title\":\"T\",\"text\":\"X\",\"url\":\"U\",\"command\":\"C\",\"cwd\":\"W\","
-            "\"files\":[\"f\",\"g\"],"
-            "\"id\":\"I\",\"z\": {\"b\": 1.50, \"a\": [true, null, \"\\u00e9\\n\"]}, \"origin\":\"model\", "
-            "\"y\" : -0 }\n");
+    struct source *x = *state;
+    source_run_text(
+        x, "{\"time\":\"2026-01-02T03:04:05+01:00\",\"end\":\"2026-01-02T03:05:05+01:00\",\"source\":\"a.b_"
+           "c-1\","
+           "\"app\":\"A\",\"title\":\"T\",\"text\":\"X\",\"url\":\"U\",\"command\":\"C\",\"cwd\":\"W\","
+           "\"files\":[\"f\",\"g\"],"
+           "\"id\":\"I\",\"z\": {\"b\": 1.50, \"a\": [true, null, \"\\u00e9\\n\"]}, \"origin\":\"model\", "
+           "\"y\" : -0 }\n");
     assert_true(import_has(
         &x->im, "o 2026-01-02T02:04:05Z end=2026-01-02T02:05:05Z offset=60 model source=a.b_c-1 app=A "
                 "title=T text=X url=U command=C cwd=W id=I "
@@ -87,11 +40,12 @@ static void every_member_has_its_place_and_others_are_canonical_data(void **stat
 
 static void only_a_written_offset_is_the_users(void **state)
 {
-    struct fixture *x = *state;
-    text(x,
-         "{\"time\":\"2026-01-02T03:04:05Z\",\"source\":\"a\"}\n{\"time\":\"2026-01-02\",\"source\":\"b\"}\n"
-         "{\"time\":\"2026-01-02T03:04:05+00:00\",\"source\":\"c\"}\n{\"time\":\"2026-01-02T03:04:05-07:30\","
-         "\"source\":\"d\"}");
+    struct source *x = *state;
+    source_run_text(
+        x,
+        "{\"time\":\"2026-01-02T03:04:05Z\",\"source\":\"a\"}\n{\"time\":\"2026-01-02\",\"source\":\"b\"}\n"
+        "{\"time\":\"2026-01-02T03:04:05+00:00\",\"source\":\"c\"}\n{\"time\":\"2026-01-02T03:04:05-07:30\","
+        "\"source\":\"d\"}");
     assert_true(import_has(&x->im, "o 2026-01-02T03:04:05Z source=a\n"));
     assert_true(import_has(&x->im, "o 2026-01-02T00:00:00Z source=b\n"));
     assert_true(import_has(&x->im, "o 2026-01-02T03:04:05Z offset=0 source=c\n"));
@@ -138,12 +92,12 @@ static void what_is_wrong_is_named_and_costs_one_line(void **state)
         {"{" TIME ",\"x\":[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]}",
          "x: line 2, byte 83: nested too deeply"},
     };
-    struct fixture *x = *state;
+    struct source *x = *state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char content[1024], expect[256];
         (void)snprintf(content, sizeof content, "{" TIME "}\n%s\n{" TIME ",\"title\":\"behind\"}\n",
                        cases[i].line);
-        text(x, content);
+        source_run_text(x, content);
         (void)snprintf(expect, sizeof expect, "b 2 %s", cases[i].report);
         if (x->im.rc != ROW_DONE || x->im.bad != 1 || x->im.observations != 2 || !import_has(&x->im, expect))
             fail_msg("%s\ngave\n%s", cases[i].line, buf_cstr(&x->im.text));
@@ -153,28 +107,29 @@ static void what_is_wrong_is_named_and_costs_one_line(void **state)
 
 static void raw_bytes_come_through(void **state)
 {
-    struct fixture *x = *state;
-    text(x, "{" TIME ",\"title\":\"a\xff\xc3(\",\"text\":\"\\ud83d\\ude00 \\ud83d \\ud83d\\n\\u0041\"}");
+    struct source *x = *state;
+    source_run_text(x, "{" TIME
+                       ",\"title\":\"a\xff\xc3(\",\"text\":\"\\ud83d\\ude00 \\ud83d \\ud83d\\n\\u0041\"}");
     assert_true(import_has(&x->im, "title=a\\xFF\\xC3( text=\xf0\x9f\x98\x80 \xef\xbf\xbd \xef\xbf\xbd A"));
     tmp_write(x->path, BYTES_LIT("{" TIME ",\"title\":\"a\0b\"}\n"));
-    run(x, x->path);
+    source_run(x);
     assert_int_equal(x->im.bad, 1);
 }
 
 static void a_byte_order_mark_crlf_and_blank_lines_do_no_harm(void **state)
 {
-    struct fixture *x = *state;
-    text(x, "\xef\xbb\xbf{" TIME "}\r\n\r\n   \n{" TIME "}");
+    struct source *x = *state;
+    source_run_text(x, "\xef\xbb\xbf{" TIME "}\r\n\r\n   \n{" TIME "}");
     assert_int_equal(x->im.observations, 2);
     assert_int_equal(x->im.bad, 0);
-    text(x, "");
+    source_run_text(x, "");
     assert_int_equal(x->im.rc, ROW_DONE);
     assert_int_equal(x->im.observations, 0);
 }
 
 static void long_texts_are_cut_and_long_lines_reported(void **state)
 {
-    struct fixture *x = *state;
+    struct source *x = *state;
     struct buf b;
     buf_init(&b, (size_t)64 << 20);
     (void)buf_str(&b, "{" TIME ",\"title\":\"");
@@ -186,7 +141,7 @@ static void long_texts_are_cut_and_long_lines_reported(void **state)
     (void)buf_str(&b, "\"}\n{" TIME "}\n");
     tmp_write(x->path, buf_view(&b));
     buf_release(&b);
-    run(x, x->path);
+    source_run(x);
     assert_int_equal(x->im.observations, 2);
     assert_true(import_has(&x->im, "app=z title=xxxx"));
     assert_true(import_has(&x->im, "b 2 : the line is longer than 4 MB\n"));
@@ -195,14 +150,14 @@ static void long_texts_are_cut_and_long_lines_reported(void **state)
 
 static void only_the_first_files_of_many_are_kept(void **state)
 {
-    struct fixture *x = *state;
+    struct source *x = *state;
     struct buf b;
     buf_init(&b, 65536);
     (void)buf_str(&b, "{" TIME ",\"files\":[\"f0\"");
     for (int i = 1; i < 3000; i++)
         (void)buf_printf(&b, ",\"f%d\"", i);
     (void)buf_str(&b, "]}\n");
-    text(x, buf_cstr(&b));
+    source_run_text(x, buf_cstr(&b));
     buf_release(&b);
     assert_int_equal(x->im.observations, 1);
     assert_true(import_has(&x->im, "file=f63\n"));
@@ -210,23 +165,23 @@ static void only_the_first_files_of_many_are_kept(void **state)
 
 static void the_second_import_reads_only_what_was_added(void **state)
 {
-    struct fixture *x = *state;
-    text(x, "{" TIME "}\n{" TIME "}\n");
+    struct source *x = *state;
+    source_run_text(x, "{" TIME "}\n{" TIME "}\n");
     assert_int_equal(x->im.observations, 2);
-    run(x, x->path);
+    source_run(x);
     assert_int_equal(x->im.observations, 0);
     tmp_append(x->path, BYTES_LIT("{" TIME ",\"title\":\"new\"}\nbad\n"));
-    run(x, x->path);
+    source_run(x);
     assert_int_equal(x->im.observations, 1);
     assert_true(import_has(&x->im, "b 4 : "));
     tmp_write(x->path, BYTES_LIT("{" TIME ",\"title\":\"other file\"}\n"));
-    run(x, x->path);
+    source_run(x);
     assert_int_equal(x->im.observations, 1);
 }
 
 static void stdin_is_read(void **state)
 {
-    struct fixture *x = *state;
+    struct source *x = *state;
     int fd[2];
     assert_int_equal(pipe(fd), 0);
     static const char lines[] = "{" TIME "}\n{" TIME "}";
@@ -240,19 +195,20 @@ static void stdin_is_read(void **state)
 
 static void what_is_no_file_is_refused(void **state)
 {
-    struct fixture *x = *state;
-    run(x, x->path);
+    struct source *x = *state;
+    source_run(x);
     assert_int_equal(x->im.opened, ERR_NOTFOUND);
     assert_int_equal(mkfifo(x->path, 0600), 0);
-    run(x, x->path);
+    source_run(x);
     assert_int_equal(x->im.opened, ERR_FORMAT);
-    run(x, x->dir.path);
+    source_run_path(x, x->dir.path);
     assert_int_equal(x->im.opened, ERR_FORMAT);
 }
 
+#define TEST(f) SOURCE_TEST(f, observer_jsonl)
+
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
         TEST(real_commits_are_read_with_their_offset),
         TEST(every_member_has_its_place_and_others_are_canonical_data),

@@ -1,4 +1,4 @@
-#include "tests/node/observe/textfile.h"
+#include "tests/node/observe/source.h"
 
 #include "base/check.h"
 #include "tests/support/unit.h"
@@ -10,22 +10,23 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-int textfile_setup(void **state)
+int source_setup(void **state)
 {
-    struct textfile *x = calloc(1, sizeof *x);
+    struct source *x = calloc(1, sizeof *x);
     if (!x)
         return -1;
     tmp_dir_make(&x->dir);
     tmp_dir_make(&x->tmp);
     (void)tmp_path(&x->dir, "source", x->path);
     import_init(&x->im);
+    x->observer = *state;
     *state = x;
     return 0;
 }
 
-int textfile_teardown(void **state)
+int source_teardown(void **state)
 {
-    struct textfile *x = *state;
+    struct source *x = *state;
     import_release(&x->im);
     tmp_dir_remove(&x->dir);
     tmp_dir_remove(&x->tmp);
@@ -33,44 +34,60 @@ int textfile_teardown(void **state)
     return 0;
 }
 
-void textfile_read_path(struct textfile *x, const char *path)
+void source_run_path(struct source *x, const char *path)
 {
     import_run(&x->im, x->observer, path, &x->tmp);
 }
 
-void textfile_read(struct textfile *x)
+void source_run(struct source *x)
 {
-    textfile_read_path(x, x->path);
+    source_run_path(x, x->path);
+}
+
+static void write_anew(struct source *x, const char *content)
+{
+    tmp_write(x->path, bytes_str(content));
+    buf_clear(&x->im.cursor);
+}
+
+void source_run_text(struct source *x, const char *content)
+{
+    write_anew(x, content);
+    source_run(x);
+}
+
+void source_read(struct source *x)
+{
+    source_run(x);
     assert_int_equal(x->im.opened, 0);
     assert_int_equal(x->im.rc, ROW_DONE);
 }
 
-void textfile_fresh(struct textfile *x, const char *content)
+void source_fresh(struct source *x, const char *content)
 {
-    tmp_write(x->path, bytes_str(content));
-    buf_clear(&x->im.cursor);
-    textfile_read(x);
+    write_anew(x, content);
+    source_read(x);
 }
 
-void textfile_more(struct textfile *x, const char *content)
+void source_more(struct source *x, const char *content)
 {
     tmp_append(x->path, bytes_str(content));
-    textfile_read(x);
+    source_read(x);
 }
 
-void textfile_expect(struct textfile *x, const char *rows)
+void source_expect(struct source *x, const char *rows)
 {
     assert_string_equal(buf_cstr(&x->im.text), rows);
 }
 
-static void refused(struct textfile *x, const char *path, int code)
+static void refused(struct source *x, const char *path, int code)
 {
-    textfile_read_path(x, path);
+    source_run_path(x, path);
     assert_int_equal(x->im.opened, code);
     assert_true(strstr(x->im.err.text, path) != NULL);
 }
 
-void textfile_refuses_what_is_no_file(struct textfile *x)
+void source_refuses_what_is_no_file(struct source *x)
 {
     char path[TMP_PATH_BYTES];
     assert_int_equal(mkfifo(tmp_path(&x->dir, "fifo", path), 0600), 0);
@@ -82,7 +99,7 @@ void textfile_refuses_what_is_no_file(struct textfile *x)
 }
 
 /* Only the count matters here, so the rows are not rendered. */
-static size_t count_rows(struct textfile *x)
+static size_t count_rows(struct source *x)
 {
     struct observer_env env = {.tmp_dir = x->tmp.path, .now_ms = INT64_C(1795500000000)};
     struct reader *r = NULL;
@@ -96,7 +113,7 @@ static size_t count_rows(struct textfile *x)
     return n;
 }
 
-void textfile_streams(struct textfile *x, const char *unit, size_t rows)
+void source_streams(struct source *x, const char *unit, size_t rows)
 {
     FILE *f = fopen(x->path, "w");
     CHECK(f);
