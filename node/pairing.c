@@ -106,6 +106,7 @@ static void fail(struct pairing *p, int code, const char *text, const char *hint
 {
     p->view.phase = PAIRING_FAILED;
     p->view.failure = code;
+    p->view.code[0] = p->view.qr[0] = '\0';
     p->closing_ms = now_ms(p) + LINGER_MS;
     (void)snprintf(p->view.text, sizeof(p->view.text), "%s", text);
     (void)snprintf(p->view.hint, sizeof(p->view.hint), "%s", hint);
@@ -386,6 +387,7 @@ static int asking_begin(struct pairing *p)
         return ERR_PERM;
     }
     p->view.phase = PAIRING_ASKING;
+    p->view.code[0] = p->view.qr[0] = '\0'; /* it has served */
     p->deadline_ms = now_ms(p) + ASK_MS;
     return 0;
 }

@@ -297,6 +297,10 @@ static void first_message(struct net *t, struct conn *c, struct bytes message)
         c->kind = CONN_PAIRING;
         pair_took(t, c);
         pair_message(t, c, rest);
+        /* Only now: the message lies in what is made larger here. */
+        if (c->kind == CONN_PAIRING && stream_limit(c->stream, STREAM_MESSAGE_MAX) != 0) {
+            conn_close(t, c);
+        }
     } else {
         conn_close(t, c);
     }

@@ -43,7 +43,7 @@ bool pair_may_answer(const struct net *t)
 /* Both ends: from now on it is the pairing's connection. */
 static bool pair_begin(struct net *t, struct conn *c)
 {
-    if (!t->pair.on || t->pair.conn != NULL || stream_limit(c->stream, STREAM_MESSAGE_MAX) != 0) {
+    if (!t->pair.on || t->pair.conn != NULL) {
         conn_close(t, c);
         return false;
     }
@@ -61,7 +61,9 @@ void pair_took(struct net *t, struct conn *c)
 void pair_connected(struct net *t, struct conn *c)
 {
     static const uint8_t nothing;
-    if (pair_begin(t, c)) {
+    if (stream_limit(c->stream, STREAM_MESSAGE_MAX) != 0) {
+        conn_close(t, c);
+    } else if (pair_begin(t, c)) {
         pair_call(t, c, bytes_of(&nothing, 0));
     }
 }
