@@ -2,6 +2,7 @@
 #include "crypto/device.h"
 
 #include "base/limits.h"
+#include "crypto/label.h"
 #include "tests/crypto/kit.h"
 #include "tests/support/unit.h"
 
@@ -53,6 +54,25 @@ static void every_truncation_extension_and_flip_is_refused(void **state)
     }
     assert_int_equal(buf_put(&cert, 0), 0);
     assert_int_equal(device_cert_open(buf_view(&cert), &c, NULL), ERR_FORMAT);
+    buf_release(&cert);
+}
+
+/* Signed by its owner, who claims the id of another device. */
+static void id_that_is_not_the_keys_is_refused(void **state)
+{
+    struct device_keys k;
+    struct device_cert c;
+    struct buf cert;
+    struct bytes text;
+    (void)state;
+    kit_keys(&k, 11);
+    make(&k, "laptop", &cert);
+    text = bytes_of(cert.p, cert.n - SIGN_BYTES);
+    for (int claims = 1; claims >= 0; claims--) {
+        cert.p[2] ^= 1;
+        sign_make(&k.sign, LABEL_SIGN_CERT, &text, 1, cert.p + text.n);
+        assert_int_equal(device_cert_open(buf_view(&cert), &c, NULL), claims ? ERR_VERIFY : 0);
+    }
     buf_release(&cert);
 }
 
@@ -194,6 +214,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(certificate_opens_to_what_went_in),
         cmocka_unit_test(every_truncation_extension_and_flip_is_refused),
+        cmocka_unit_test(id_that_is_not_the_keys_is_refused),
         cmocka_unit_test(newer_certificates_are_told_apart),
         cmocka_unit_test(names_are_text_of_limited_length),
         cmocka_unit_test(certified_keys_of_low_order_are_refused),

@@ -328,15 +328,19 @@ static void wrong_padding_inside_is_refused(void **state)
 {
     static const struct {
         uint32_t n;
-        size_t dirty; /* this byte of the plaintext is set */
+        size_t size;  /* of the plaintext */
+        size_t dirty; /* this byte of it is set */
         int rc;
-    } cases[] = {{0, SIZE_MAX, 0},
-                 {252, SIZE_MAX, 0},
-                 {253, SIZE_MAX, ERR_FORMAT},
-                 {UINT32_MAX, 0, ERR_FORMAT},
-                 {10, 255, ERR_FORMAT},
-                 {10, 14, ERR_FORMAT},
-                 {10, 13, 0}};
+    } cases[] = {{0, 256, SIZE_MAX, 0},
+                 {252, 256, SIZE_MAX, 0},
+                 {253, 256, SIZE_MAX, ERR_FORMAT},
+                 {10, 256, 13, 0},
+                 {10, 256, 14, ERR_FORMAT},
+                 {10, 256, 255, ERR_FORMAT},
+                 {253, 272, SIZE_MAX, 0},
+                 {252, 272, SIZE_MAX, ERR_FORMAT},
+                 {10, 272, SIZE_MAX, ERR_FORMAT},
+                 {UINT32_MAX, 256, 0, ERR_FORMAT}};
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct scene s;
@@ -344,15 +348,15 @@ static void wrong_padding_inside_is_refused(void **state)
         struct frame f;
         uint8_t nonce[AEAD_NONCE_BYTES] = {0};
         scene_init(&s, 11);
-        s.header.body_bytes = AEAD_EXTRA_BYTES + FRAME_PAD_FLOOR;
+        s.header.body_bytes = (uint32_t)(AEAD_EXTRA_BYTES + cases[i].size);
         buf_init(&header, FRAME_HEADER_BYTES);
         buf_init(&body, 1000);
-        buf_init(&plain, FRAME_PAD_FLOOR);
+        buf_init(&plain, cases[i].size);
         buf_init(&got, 1000);
         frame_header_encode(&s.header, &header);
         wr_u32(&plain, cases[i].n);
-        memset(buf_extend(&plain, FRAME_PAD_FLOOR - 4), 0, FRAME_PAD_FLOOR - 4);
-        if (cases[i].dirty < FRAME_PAD_FLOOR)
+        memset(buf_extend(&plain, cases[i].size - 4), 0, cases[i].size - 4);
+        if (cases[i].dirty < cases[i].size)
             plain.p[cases[i].dirty] = 0xff;
         assert_int_equal(aead_seal(&(struct aead){s.epoch, LABEL_SEAL_FRAME, buf_view(&header)}, nonce,
                                    buf_view(&plain), &body),

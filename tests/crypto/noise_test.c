@@ -452,6 +452,20 @@ static void reflected_messages_are_refused(void **state)
     }
 }
 
+/* The first message of XX is any 32 bytes, so a side that read out of turn would take them. */
+static void message_out_of_turn_is_refused(void **state)
+{
+    static const uint8_t any[KEY_BYTES] = {9};
+    struct pairing p;
+    struct buf got;
+    (void)state;
+    begin(&p, &noise_xx, 65);
+    buf_init(&got, 100);
+    assert_int_equal(noise_read(&p.h[0], bytes_of(any, sizeof any), &got), ERR_VERIFY);
+    assert_wiped(&p.h[0]);
+    buf_release(&got);
+}
+
 /* Every message begins with the ephemeral key, except the third of XX and XXpsk0. */
 static void ephemeral_keys_of_low_order_are_refused(void **state)
 {
@@ -674,6 +688,7 @@ int main(void)
         cmocka_unit_test(every_changed_handshake_message_is_refused),
         cmocka_unit_test(messages_out_of_place_are_refused),
         cmocka_unit_test(reflected_messages_are_refused),
+        cmocka_unit_test(message_out_of_turn_is_refused),
         cmocka_unit_test(ephemeral_keys_of_low_order_are_refused),
         cmocka_unit_test(dh_with_a_key_of_low_order_ends_the_handshake),
         cmocka_unit_test(static_keys_of_low_order_are_refused),

@@ -443,6 +443,29 @@ static void answers_cannot_be_forged_or_repeated(void **state)
     }
 }
 
+/* A second yes of the real peer, sealed as it should be: there is one answer. */
+static void second_answer_ends_the_pairing(void **state)
+{
+    static const uint8_t yes = 1;
+    struct scene s;
+    struct pair_code typed;
+    struct buf out, none;
+    (void)state;
+    scene_init(&s, 61);
+    typed = typed_of(&s, PAIR_BY_DIGITS);
+    scene_start(&s, &typed);
+    assert_int_equal(run(&s, NULL).rc, 0);
+    assert_int_equal(answer(&s, 1, true), 0);
+    buf_init(&out, 100);
+    buf_init(&none, 100);
+    assert_int_equal(noise_seal(&s.p[1].session, BYTES_NONE, bytes_of(&yes, 1), &out), 0);
+    assert_int_equal(pair_step(&s.p[0], &s.rng, buf_view(&out), &none, NULL), ERR_VERIFY);
+    assert_wiped(&s.p[0], PAIR_FAILED);
+    buf_release(&out);
+    buf_release(&none);
+    scene_release(&s);
+}
+
 /* ---- devices that are not what they say */
 
 static void certificate_of_another_device_is_refused(void **state)
@@ -574,6 +597,7 @@ int main(void)
         cmocka_unit_test(reflected_and_reordered_messages_end_the_run),
         cmocka_unit_test(nothing_that_names_a_device_is_readable),
         cmocka_unit_test(answers_cannot_be_forged_or_repeated),
+        cmocka_unit_test(second_answer_ends_the_pairing),
         cmocka_unit_test(certificate_of_another_device_is_refused),
         cmocka_unit_test(device_with_our_own_keys_is_refused),
         cmocka_unit_test(newer_version_is_told_apart_from_nonsense),
