@@ -112,6 +112,7 @@ int identity_step(struct node *n, struct err *e)
  */
 
 struct renewal {
+    const struct device_keys *words; /* NULL: without recovery words */
     struct id former;
     bool lost; /* the key file was gone or cannot be opened: its secrets are lost, too */
 };
@@ -140,9 +141,50 @@ static int keys_replace(struct home *h, const struct rng *rng, struct renewal *r
     return rc != 0 ? rc : home_save(h, e);
 }
 
-/* The device is alone now. A copy says under its new id what its observations say. A device whose keys are
- * lost goes on from what was counted under its former id: its observations stay to be read, and are not
- * counted again. */
+/* The words are a member of the group that the database knows: asked before anything is changed. */
+static int words_check(struct node *n, const struct device_keys *k, struct err *e)
+{
+    struct group *g = NULL;
+    struct id device;
+    device_id_of(k->sign.pk, &device);
+    int rc = group_open(&g, n->store, k, &n->rng, e);
+    if (rc == 0 && !group_is_active(g, &device)) {
+        (void)err_set(e, ERR_VERIFY, "these recovery words do not belong to this device's group");
+        err_hint(e, "newer words may have replaced them; without words: selfsame init --renew");
+        rc = ERR_VERIFY;
+    }
+    group_close(g);
+    return rc;
+}
+
+/* The words bring the new keys into the group; the device that lost its keys goes out of it. */
+static int words_bring_in(struct node *n, const struct renewal *r, struct err *e)
+{
+    const struct history_grant all = {.kind = HISTORY_ALL};
+    int64_t now = clock_wall_ms(&n->clock);
+    struct group *g = NULL;
+    struct buf cert;
+    buf_init(&cert, DEVICE_CERT_BYTES_MAX);
+    int rc = device_cert_make(&n->home.keys.device, bytes_str(n->home.name), now, &cert, e);
+    if (rc == 0) {
+        rc = group_open(&g, n->store, r->words, &n->rng, e);
+    }
+    if (rc == 0) {
+        rc = group_add(g, buf_view(&cert), &all, now, e);
+    }
+    group_close(g);
+    buf_release(&cert);
+    if (rc == 0) {
+        rc = group_reload(n->group, e);
+    }
+    if (rc == 0 && r->lost && group_is_active(n->group, &r->former)) {
+        rc = group_remove(n->group, &r->former, now, e);
+    }
+    return rc != 0 ? rc : identity_settle(n, e);
+}
+
+/* A copy says under its new id what its observations say. A device whose keys are lost goes on from what was
+ * counted under its former id: its observations stay to be read, and are not counted again. */
 static int alone_steps(struct node *n, const struct renewal *r, struct err *e)
 {
     int rc = 0;
@@ -160,7 +202,12 @@ static int alone_steps(struct node *n, const struct renewal *r, struct err *e)
 
 static int alone_body(struct node *n, const struct renewal *r, struct err *e)
 {
-    int rc = group_exists(n->group) ? group_leave(n->group, e) : 0;
+    int rc = 0;
+    if (r->words != NULL) {
+        rc = words_bring_in(n, r, e);
+    } else if (group_exists(n->group)) {
+        rc = group_leave(n->group, e);
+    }
     if (rc == 0) {
         rc = store_begin(n->store, e);
     }
@@ -175,25 +222,32 @@ static int alone_body(struct node *n, const struct renewal *r, struct err *e)
     return rc;
 }
 
-int identity_renew(const char *home, struct err *e)
+/* The words are asked before the old keys go; opened without keys, the folder gives its database alone. */
+static int renewal_check(const char *path, const struct renewal *r, struct err *e)
+{
+    struct node *n = NULL;
+    if (r->words == NULL) {
+        return 0;
+    }
+    int rc = node_open_keyless(&n, path, e);
+    if (rc == 0) {
+        rc = words_check(n, r->words, e);
+    }
+    node_close(n);
+    return rc;
+}
+
+static int renew(const char *path, struct renewal *r, struct err *e)
 {
     struct home h = {.lock_fd = -1};
-    struct renewal r;
-    struct node *n = NULL;
-    char path[LIMIT_PATH_BYTES];
-    int rc = crypt_start();
     struct rng rng = rng_system();
-    if (rc == 0) {
-        rc = home_locate(home, path, e);
-    }
-    if (rc == 0) {
-        rc = home_open_keyless(&h, path, e);
-    }
+    struct node *n = NULL;
+    int rc = home_open_keyless(&h, path, e);
     if (rc == 0) {
         rc = home_lock(&h, 0, e);
     }
     if (rc == 0) {
-        rc = keys_replace(&h, &rng, &r, e);
+        rc = keys_replace(&h, &rng, r, e);
     }
     home_close(&h);
     struct node_options o = {.home = path};
@@ -201,8 +255,36 @@ int identity_renew(const char *home, struct err *e)
         rc = node_open(&n, &o, e);
     }
     if (rc == 0) {
-        rc = alone_body(n, &r, e);
+        rc = alone_body(n, r, e);
     }
     node_close(n);
+    return rc;
+}
+
+int identity_renew(const char *home, struct bytes words, struct err *e)
+{
+    struct device_keys k;
+    struct renewal r = {0};
+    uint8_t secret[RECOVERY_BYTES];
+    char path[LIMIT_PATH_BYTES];
+    int rc = crypt_start();
+    if (rc == 0) {
+        rc = home_locate(home, path, e);
+    }
+    if (rc == 0 && words.n > 0) {
+        rc = recovery_parse(words, secret, e);
+        if (rc == 0) {
+            device_keys_derive(&k, secret);
+            r.words = &k;
+        }
+    }
+    if (rc == 0) {
+        rc = renewal_check(path, &r, e);
+    }
+    if (rc == 0) {
+        rc = renew(path, &r, e);
+    }
+    device_keys_wipe(&k);
+    mem_wipe(secret, sizeof(secret));
     return rc;
 }

@@ -370,6 +370,29 @@ int node_open(struct node **out, const struct node_options *o, struct err *e)
     return node_make(out, o, e);
 }
 
+int node_open_keyless(struct node **out, const char *path, struct err *e)
+{
+    struct node *n = calloc(1, sizeof(*n));
+    if (n == NULL) {
+        return err_set(e, ERR_NOMEM, "opening the data folder");
+    }
+    n->home.lock_fd = -1;
+    n->clock = (struct clock){.wall_ms = wall_ms, .mono_ms = mono_ms};
+    n->log.clock = &n->clock;
+    n->read_only = true;
+    n->rng = rng_system();
+    int rc = home_open_keyless(&n->home, path, e);
+    if (rc == 0) {
+        rc = database_open(n, false, e);
+    }
+    if (rc != 0) {
+        node_close(n);
+        return rc;
+    }
+    *out = n;
+    return 0;
+}
+
 int node_init(const char *home, struct bytes name, struct err *e)
 {
     char path[LIMIT_PATH_BYTES];

@@ -61,6 +61,8 @@ struct node {
 /* Opens the folder (which must have been initialised) for writing, or for reading. When the keys do not open
  * by themselves it succeeds with home.locked and nothing else open. */
 int node_open(struct node **out, const struct node_options *o, struct err *e) MUST_CHECK;
+/* The database alone, for reading, of a folder whose keys are gone (node/identity.h). */
+int node_open_keyless(struct node **out, const char *path, struct err *e) MUST_CHECK;
 void node_close(struct node *n); /* NULL fine */
 /* Makes a new data folder with a device called `name`. */
 int node_init(const char *home, struct bytes name, struct err *e) MUST_CHECK;
