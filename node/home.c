@@ -261,6 +261,11 @@ static int device_read(struct home *h, struct err *e)
     return rc;
 }
 
+int home_reload(struct home *h, struct err *e)
+{
+    return device_read(h, e);
+}
+
 int home_unlock(struct home *h, const struct keyfile_unlock *u, struct err *e)
 {
     char path[LIMIT_PATH_BYTES];
@@ -331,7 +336,7 @@ int home_open_keyless(struct home *h, const char *path, struct err *e)
     }
     rc = folder_private(path, e);
     if (rc == 0) {
-        rc = device_read(h, e);
+        rc = home_reload(h, e);
     }
     if (rc != 0) {
         home_close(h);

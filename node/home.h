@@ -48,8 +48,11 @@ int home_unlock(struct home *h, const struct keyfile_unlock *u, struct err *e) M
 void home_wipe_keys(struct home *h);
 /* Writes `keys` anew, atomically and durably. */
 int home_save_keys(struct home *h, const struct rng *rng, struct err *e) MUST_CHECK;
-/* Takes the lock, waiting at most wait_ms. ERR_INUSE. */
+/* Takes the lock, waiting at most wait_ms. ERR_INUSE. Call home_reload() behind it: whoever held the lock
+ * before has renewed the lease. */
 int home_lock(struct home *h, int wait_ms, struct err *e) MUST_CHECK;
+/* Reads `device` again. */
+int home_reload(struct home *h, struct err *e) MUST_CHECK;
 /* Writes `device` anew, atomically and durably. */
 int home_save(const struct home *h, struct err *e) MUST_CHECK;
 /* Unlocks and wipes. */

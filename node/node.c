@@ -224,6 +224,7 @@ static int folder_open(struct node *n, const struct node_options *o, struct err 
     }
     if (rc == 0 && !n->read_only) {
         rc = home_lock(&n->home, o->lock_wait_ms, e);
+        rc = rc != 0 ? rc : home_reload(&n->home, e);
     }
     if (rc == 0) {
         rc = home_file(&n->home, "tmp", n->tmp_dir, e);

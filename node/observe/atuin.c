@@ -13,6 +13,7 @@
 #include "node/observe/dbrows.h"
 #include "node/observe/json_stream.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 
 #define AUTHOR_AGENT 2
@@ -24,6 +25,7 @@ struct reader {
     struct json_members members;
     struct buf data;
 };
+_Static_assert(offsetof(struct reader, rows) == 0, "what dbrows.h relies on");
 
 static const char *const names[] = {"history.db", NULL};
 static const char *const defaults[] = {".local/share/atuin/history.db", NULL};
@@ -34,6 +36,7 @@ static const struct rows_plan plan = {
     .needs = needs,
     .mark_sql = "SELECT timestamp FROM history WHERE rowid = ?1",
     .max_sql = "SELECT max(rowid) FROM history",
+    .names = names,
 };
 
 enum column {
@@ -70,10 +73,9 @@ static void atuin_close(struct reader *r)
 {
     if (!r)
         return;
-    rows_close(&r->rows);
     json_members_release(&r->members);
     buf_release(&r->data);
-    free(r);
+    rows_reader_close(r);
 }
 
 static bool has_two_hosts(struct foreign *db)
@@ -85,39 +87,33 @@ static bool has_two_hosts(struct foreign *db)
     return foreign_int(db, 0) > 1;
 }
 
-static int atuin_start(struct reader *r, const char *file, struct bytes cursor,
-                       const struct observer_env *env, struct err *e)
+static const char *select_sql(struct foreign *db)
 {
-    int rc = rows_open(&r->rows, file, &plan, env, e);
-    if (rc)
-        return rc;
     size_t columns = 0;
-    while (columns < sizeof later / sizeof *later && foreign_has(r->rows.db, "history", later[columns]))
+    while (columns < sizeof later / sizeof *later && foreign_has(db, "history", later[columns]))
         columns++;
-    r->synced = has_two_hosts(r->rows.db);
-    return rows_start(&r->rows, sql[columns], cursor, e);
+    return sql[columns];
 }
 
 static int atuin_open(struct reader **out, const char *path, int fd, struct bytes cursor,
                       const struct observer_env *env, struct err *e)
 {
     (void)fd;
-    char file[LIMIT_PATH_BYTES];
-    int rc = dbrows_find(file, path, names, e);
-    if (rc)
-        return rc;
     struct reader *r = calloc(1, sizeof *r);
     if (!r)
-        return err_set(e, ERR_NOMEM, "opening '%s'", file);
+        return err_set(e, ERR_NOMEM, "opening '%s'", path);
     json_members_init(&r->members, LIMIT_OBSERVATION_BYTES);
     buf_init(&r->data, LIMIT_OBSERVATION_BYTES);
-    rc = atuin_start(r, file, cursor, env, e);
-    if (rc) {
-        atuin_close(r);
-        return rc;
+    int rc = rows_open(&r->rows, path, &plan, env, e);
+    if (!rc) {
+        r->synced = has_two_hosts(r->rows.db);
+        rc = rows_start(&r->rows, select_sql(r->rows.db), cursor, e);
     }
-    *out = r;
-    return 0;
+    if (rc)
+        atuin_close(r);
+    else
+        *out = r;
+    return rc;
 }
 
 static bool is_agent(struct foreign *db)
@@ -201,21 +197,6 @@ static int atuin_next(struct reader *r, struct observation *o, struct bad_record
     return ROW_OBSERVATION;
 }
 
-static int atuin_cursor(struct reader *r, struct buf *out)
-{
-    return rows_cursor(&r->rows, out);
-}
-
-static void atuin_progress(const struct reader *r, uint64_t *done, uint64_t *total)
-{
-    rows_progress(&r->rows, done, total);
-}
-
-static const char *atuin_file(const struct reader *r)
-{
-    return r->rows.path;
-}
-
 const struct observer observer_atuin = {
     .name = "atuin",
     .summary = "commands recorded by atuin",
@@ -223,8 +204,8 @@ const struct observer observer_atuin = {
     .defaults = defaults,
     .open = atuin_open,
     .next = atuin_next,
-    .cursor = atuin_cursor,
-    .progress = atuin_progress,
+    .cursor = rows_reader_cursor,
+    .progress = rows_reader_progress,
     .close = atuin_close,
-    .file = atuin_file,
+    .file = rows_reader_file,
 };

@@ -10,6 +10,7 @@
  */
 #include "node/observe/dbrows.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 
 #define EPOCH_1601_MS INT64_C(11644473600000)
@@ -26,6 +27,7 @@
 struct reader {
     struct rows rows;
 };
+_Static_assert(offsetof(struct reader, rows) == 0, "what dbrows.h relies on");
 
 static const char *const names[] = {"History", "Default/History", NULL};
 static const char *const defaults[] = {
@@ -45,6 +47,7 @@ static const struct rows_plan plan = {
     .needs = needs,
     .mark_sql = "SELECT visit_time FROM visits WHERE id = ?1",
     .max_sql = "SELECT max(id) FROM visits",
+    .names = names,
 };
 
 enum column { COL_ID, COL_TIME, COL_DURATION, COL_TRANSITION, COL_URL, COL_TITLE, COL_ORIGIN, COL_SOURCE };
@@ -60,36 +63,28 @@ static const char *const sql[2][2] = {
      SELECT("v.originator_cache_guid", "s.source", "LEFT JOIN visit_source s ON s.id = v.id")},
 };
 
-static void chromium_close(struct reader *r)
+static const char *select_sql(struct foreign *db)
 {
-    if (r)
-        rows_close(&r->rows);
-    free(r);
+    bool guid = foreign_has(db, "visits", "originator_cache_guid");
+    bool source = foreign_has(db, "visit_source", "source");
+    return sql[guid][source];
 }
 
 static int chromium_open(struct reader **out, const char *path, int fd, struct bytes cursor,
                          const struct observer_env *env, struct err *e)
 {
     (void)fd;
-    char file[LIMIT_PATH_BYTES];
-    int rc = dbrows_find(file, path, names, e);
-    if (rc)
-        return rc;
     struct reader *r = calloc(1, sizeof *r);
     if (!r)
-        return err_set(e, ERR_NOMEM, "opening '%s'", file);
-    rc = rows_open(&r->rows, file, &plan, env, e);
-    if (!rc) {
-        bool guid = foreign_has(r->rows.db, "visits", "originator_cache_guid");
-        bool source = foreign_has(r->rows.db, "visit_source", "source");
-        rc = rows_start(&r->rows, sql[guid][source], cursor, e);
-    }
-    if (rc) {
-        chromium_close(r);
-        return rc;
-    }
-    *out = r;
-    return 0;
+        return err_set(e, ERR_NOMEM, "opening '%s'", path);
+    int rc = rows_open(&r->rows, path, &plan, env, e);
+    if (!rc)
+        rc = rows_start(&r->rows, select_sql(r->rows.db), cursor, e);
+    if (rc)
+        rows_reader_close(r);
+    else
+        *out = r;
+    return rc;
 }
 
 static bool is_read_by_user(struct foreign *db)
@@ -133,21 +128,6 @@ static int chromium_next(struct reader *r, struct observation *o, struct bad_rec
     return ROW_OBSERVATION;
 }
 
-static int chromium_cursor(struct reader *r, struct buf *out)
-{
-    return rows_cursor(&r->rows, out);
-}
-
-static void chromium_progress(const struct reader *r, uint64_t *done, uint64_t *total)
-{
-    rows_progress(&r->rows, done, total);
-}
-
-static const char *chromium_file(const struct reader *r)
-{
-    return r->rows.path;
-}
-
 const struct observer observer_chromium = {
     .name = "chromium",
     .summary = "pages visited in Chromium, Chrome, Brave, Edge or Vivaldi",
@@ -155,8 +135,8 @@ const struct observer observer_chromium = {
     .defaults = defaults,
     .open = chromium_open,
     .next = chromium_next,
-    .cursor = chromium_cursor,
-    .progress = chromium_progress,
-    .close = chromium_close,
-    .file = chromium_file,
+    .cursor = rows_reader_cursor,
+    .progress = rows_reader_progress,
+    .close = rows_reader_close,
+    .file = rows_reader_file,
 };

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -19,7 +20,8 @@ int bad_year(struct bad_record *b, uint64_t line, const char *field, int64_t ms)
     return bad_row(b, line, field, "year %lld is out of range", (long long)(year + 400 * cycles));
 }
 
-int dbrows_find(char out[LIMIT_PATH_BYTES], const char *path, const char *const *names, struct err *e)
+/* The file of the database: `path` itself, or the first of the plan's names in the folder `path`. */
+static int find(char out[LIMIT_PATH_BYTES], const char *path, const struct rows_plan *plan, struct err *e)
 {
     struct stat st;
     if (stat(path, &st) < 0)
@@ -27,12 +29,14 @@ int dbrows_find(char out[LIMIT_PATH_BYTES], const char *path, const char *const 
     int n = snprintf(out, LIMIT_PATH_BYTES, "%s", path);
     if (!S_ISDIR(st.st_mode))
         return n < (int)LIMIT_PATH_BYTES ? 0 : err_set(e, ERR_LIMIT, "the path is too long");
-    for (size_t i = 0; names[i]; i++) {
-        n = snprintf(out, LIMIT_PATH_BYTES, "%s/%s", path, names[i]);
+    for (size_t i = 0; plan->names[i]; i++) {
+        n = snprintf(out, LIMIT_PATH_BYTES, "%s/%s", path, plan->names[i]);
         if (n < (int)LIMIT_PATH_BYTES && stat(out, &st) == 0)
             return 0;
     }
-    return err_set(e, ERR_NOTFOUND, "no '%s' in the folder '%s'", names[0], path);
+    if (plan->search && plan->search(out, path))
+        return 0;
+    return err_set(e, ERR_NOTFOUND, "no '%s' in the folder '%s'", plan->names[0], path);
 }
 
 static int check_tables(struct rows *r, const char *path, struct err *e)
@@ -60,8 +64,13 @@ static int ask(struct rows *r, const char *sql, int64_t param, size_t n_params, 
 int rows_open(struct rows *r, const char *path, const struct rows_plan *plan, const struct observer_env *env,
               struct err *e)
 {
+    char found[LIMIT_PATH_BYTES];
+    int rc = plan->names ? find(found, path, plan, e) : 0;
+    if (rc)
+        return rc;
+    path = plan->names ? found : path;
     r->plan = plan;
-    int rc = foreign_open(&r->db, path, env->tmp_dir, e);
+    rc = foreign_open(&r->db, path, env->tmp_dir, e);
     if (!rc)
         rc = check_tables(r, path, e);
     if (rc)
@@ -126,4 +135,26 @@ void rows_close(struct rows *r)
 {
     foreign_close(r->db);
     r->db = NULL;
+}
+
+int rows_reader_cursor(struct reader *r, struct buf *out)
+{
+    return rows_cursor((const struct rows *)r, out);
+}
+
+void rows_reader_progress(const struct reader *r, uint64_t *done, uint64_t *total)
+{
+    rows_progress((const struct rows *)r, done, total);
+}
+
+const char *rows_reader_file(const struct reader *r)
+{
+    return ((const struct rows *)r)->path;
+}
+
+void rows_reader_close(struct reader *r)
+{
+    if (r)
+        rows_close((struct rows *)r);
+    free(r);
 }

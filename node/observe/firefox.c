@@ -16,7 +16,7 @@
 #include "node/observe/dbrows.h"
 
 #include <dirent.h>
-#include <errno.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,6 +31,7 @@
 struct reader {
     struct rows rows;
 };
+_Static_assert(offsetof(struct reader, rows) == 0, "what dbrows.h relies on");
 
 static const char *const names[] = {"places.sqlite", NULL};
 static const char *const defaults[] = {
@@ -49,12 +50,6 @@ static const char *const needs[] = {"moz_historyvisits",
                                     "moz_places",
                                     "title",
                                     NULL};
-static const struct rows_plan plan = {
-    .what = "a firefox history",
-    .needs = needs,
-    .mark_sql = "SELECT visit_date FROM moz_historyvisits WHERE id = ?1",
-    .max_sql = "SELECT max(id) FROM moz_historyvisits",
-};
 
 enum column { COL_ID, COL_TIME, COL_TYPE, COL_URL, COL_TITLE, COL_HIDDEN, COL_LOCAL };
 
@@ -112,46 +107,37 @@ static bool newest_profile(char out[LIMIT_PATH_BYTES], const char *folder)
     return found;
 }
 
-static int find(char out[LIMIT_PATH_BYTES], const char *path, struct err *e)
-{
-    int rc = dbrows_find(out, path, names, e);
-    if (rc != ERR_NOTFOUND || !newest_profile(out, path))
-        return rc;
-    if (e)
-        *e = ERR_INIT;
-    return 0;
-}
+static const struct rows_plan plan = {
+    .what = "a firefox history",
+    .needs = needs,
+    .mark_sql = "SELECT visit_date FROM moz_historyvisits WHERE id = ?1",
+    .max_sql = "SELECT max(id) FROM moz_historyvisits",
+    .names = names,
+    .search = newest_profile,
+};
 
-static void firefox_close(struct reader *r)
+static const char *select_sql(struct foreign *db)
 {
-    if (r)
-        rows_close(&r->rows);
-    free(r);
+    bool hidden = foreign_has(db, "moz_places", "hidden");
+    bool local = foreign_has(db, "moz_historyvisits", "is_local");
+    return sql[hidden][local];
 }
 
 static int firefox_open(struct reader **out, const char *path, int fd, struct bytes cursor,
                         const struct observer_env *env, struct err *e)
 {
     (void)fd;
-    char file[LIMIT_PATH_BYTES];
-    int rc = find(file, path, e);
-    if (rc)
-        return rc;
     struct reader *r = calloc(1, sizeof *r);
     if (!r)
-        return err_set(e, ERR_NOMEM, "opening '%s'", file);
-    rc = rows_open(&r->rows, file, &plan, env, e);
-    if (!rc) {
-        bool hidden = foreign_has(r->rows.db, "moz_places", "hidden");
-        bool local = foreign_has(r->rows.db, "moz_historyvisits", "is_local");
-        rc = rows_start(&r->rows, sql[hidden][local], cursor, e);
-    }
-    if (rc) {
-        firefox_close(r);
-        return rc;
-    }
-    *out = r;
-    return 0;
+        return err_set(e, ERR_NOMEM, "opening '%s'", path);
+    int rc = rows_open(&r->rows, path, &plan, env, e);
+    if (!rc)
+        rc = rows_start(&r->rows, select_sql(r->rows.db), cursor, e);
+    if (rc)
+        rows_reader_close(r);
+    else
+        *out = r;
+    return rc;
 }
 
 static bool is_read_by_user(struct foreign *db)
@@ -191,21 +177,6 @@ static int firefox_next(struct reader *r, struct observation *o, struct bad_reco
     return ROW_OBSERVATION;
 }
 
-static int firefox_cursor(struct reader *r, struct buf *out)
-{
-    return rows_cursor(&r->rows, out);
-}
-
-static void firefox_progress(const struct reader *r, uint64_t *done, uint64_t *total)
-{
-    rows_progress(&r->rows, done, total);
-}
-
-static const char *firefox_file(const struct reader *r)
-{
-    return r->rows.path;
-}
-
 const struct observer observer_firefox = {
     .name = "firefox",
     .summary = "pages visited in Firefox",
@@ -213,8 +184,8 @@ const struct observer observer_firefox = {
     .defaults = defaults,
     .open = firefox_open,
     .next = firefox_next,
-    .cursor = firefox_cursor,
-    .progress = firefox_progress,
-    .close = firefox_close,
-    .file = firefox_file,
+    .cursor = rows_reader_cursor,
+    .progress = rows_reader_progress,
+    .close = rows_reader_close,
+    .file = rows_reader_file,
 };

@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static struct tmp_dir dir;
@@ -174,6 +175,32 @@ static void home_reopening_keeps_the_log(void **state)
     assert_true(id_eq(&first, &later));
 }
 
+static void home_writers_at_the_same_time_keep_the_log(void **state)
+{
+    (void)state;
+    pid_t writers[8];
+    home_make();
+    struct id first = log_of_home();
+    for (size_t i = 0; i < 8; i++) {
+        writers[i] = fork();
+        if (writers[i] == 0) {
+            struct node *n = NULL;
+            struct err e = ERR_INIT;
+            struct node_options o = {.home = home_path, .lock_wait_ms = 20000};
+            int rc = node_open(&n, &o, &e);
+            node_close(n);
+            _exit(rc == 0 ? 0 : 1);
+        }
+    }
+    for (size_t i = 0; i < 8; i++) {
+        int status = -1;
+        assert_int_equal(waitpid(writers[i], &status, 0), writers[i]);
+        assert_int_equal(status, 0);
+    }
+    struct id later = log_of_home();
+    assert_true(id_eq(&first, &later));
+}
+
 static void home_restored_database_opens_a_new_log(void **state)
 {
     (void)state;
@@ -251,6 +278,7 @@ int main(void)
         T(home_identity_survives_saving_and_opening),
         T(home_second_writer_is_told),
         T(home_reopening_keeps_the_log),
+        T(home_writers_at_the_same_time_keep_the_log),
         T(home_restored_database_opens_a_new_log),
         T(home_deleted_database_opens_a_new_log),
         T(home_crash_between_file_and_database_keeps_the_log),
