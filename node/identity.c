@@ -247,6 +247,9 @@ static int renew(const char *path, struct renewal *r, struct err *e)
         rc = home_lock(&h, 0, e);
     }
     if (rc == 0) {
+        rc = home_reload(&h, e);
+    }
+    if (rc == 0) {
         rc = keys_replace(&h, &rng, r, e);
     }
     home_close(&h);

@@ -518,6 +518,12 @@ static int on_message(void *ctx, struct bytes message, struct buf *out)
     if (p->view.phase == PAIRING_DONE || p->view.phase == PAIRING_FAILED) {
         return ERR_CANCELLED;
     }
+    if (message.n == 0) {
+        pair_end(p); /* the host before did not answer */
+    }
+    if (p->running && message.n == 0) {
+        pair_end(p); /* the next host that was found */
+    }
     if (!p->running) {
         run_start(p);
     }
