@@ -43,9 +43,13 @@ void conn_free(struct net *t, struct conn *c)
     *c = (struct conn){.kind = CONN_FREE};
 }
 
-/* The row that a newcomer replaces: the oldest stranger of its own address when that has its share, else the
- * oldest of all when all rows are taken. */
-static struct conn *row_to_clear(struct net *t, const struct addr *from, size_t share)
+static bool goes_before(const struct conn *a, const struct conn *b)
+{
+    return b == NULL || (a->over != b->over ? a->over : a->serial < b->serial);
+}
+
+/* The row that a newcomer replaces (net.h), or NULL. */
+static struct conn *row_to_clear(struct net *t, const struct addr *from)
 {
     struct conn *own = NULL;
     struct conn *any = NULL;
@@ -59,10 +63,10 @@ static struct conn *row_to_clear(struct net *t, const struct addr *from, size_t 
         bool same = addr_same_ip(stream_remote(c->stream), from);
         n_any++;
         n_own += same ? 1 : 0;
-        own = same && (own == NULL || c->since_ms < own->since_ms) ? c : own;
-        any = any == NULL || c->since_ms < any->since_ms ? c : any;
+        own = same && goes_before(c, own) ? c : own;
+        any = goes_before(c, any) ? c : any;
     }
-    if (n_own >= share) {
+    if (n_own >= NET_STRANGERS_EACH) {
         return own;
     }
     return n_any >= NET_STRANGERS_MAX || row_free(t) == NULL ? any : NULL;
@@ -70,9 +74,10 @@ static struct conn *row_to_clear(struct net *t, const struct addr *from, size_t 
 
 void conn_accept(struct net *t, struct stream *s)
 {
+    struct bytes none;
     int64_t now = net_now(t);
     bool over = strangers_over(&t->strangers, stream_remote(s), now);
-    struct conn *old = row_to_clear(t, stream_remote(s), over ? 1 : NET_STRANGERS_EACH);
+    struct conn *old = row_to_clear(t, stream_remote(s));
     if (old != NULL) {
         conn_free(t, old);
     }
@@ -82,7 +87,9 @@ void conn_accept(struct net *t, struct stream *s)
         return;
     }
     *c = (struct conn){.kind = CONN_WAITING, .stream = s, .over = over, .since_ms = now};
+    c->serial = ++t->serial;
     c->deadline_ms = now + (over ? HURRIED_MS : SYNC_HANDSHAKE_MS);
+    (void)stream_message(s, &none); /* starts reading */
 }
 
 bool conn_dial(struct net *t, const char *host, uint16_t port, const struct id *whom,

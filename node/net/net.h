@@ -13,10 +13,11 @@
  * flood of garbage costs a hash each and no curve arithmetic. It names nobody and proves nothing else.
  *
  * Strangers. Whoever has not shown to be a member gets not one byte, a row of a small table and 10 seconds.
- * When the table is full a newcomer takes the place of the oldest row, of its own address if that has more
- * than its share. An address that keeps failing (node/net/strangers.h) has one row at a time and cannot pair.
- * A member's first message comes with the first packet after the connection, so it is read before its row is
- * lost: that is how members get in while somebody floods us, even from the same address.
+ * When the table is full a newcomer takes the oldest row: of its own address when that has its share, so that
+ * others always find room; else of an address that keeps failing (node/net/strangers.h), which cannot pair
+ * either; else of all. A member's first message comes with the first packet after the connection and is read
+ * within a step or two, before its row is lost: that is how members get in while somebody floods us, mostly
+ * even from the same address; and what we dial ourselves needs no row.
  *
  * One connection for a pair of devices: when two cross, the one survives that the lower device id dialed.
  */
@@ -28,9 +29,9 @@
 #include "sync/sync.h"
 
 #define NET_PORT_DEFAULT 21736
-#define NET_CONNECTIONS_MAX 64 /* members and strangers together */
-#define NET_STRANGERS_MAX 8    /* before their handshake is done */
-#define NET_STRANGERS_EACH 4   /* of them from one address */
+#define NET_CONNECTIONS_MAX 96 /* members and strangers together */
+#define NET_STRANGERS_MAX 32   /* before their handshake is done */
+#define NET_STRANGERS_EACH 24  /* of them from one address */
 #define NET_PEERS_MAX 32       /* static host:port peers */
 
 struct net_options {
@@ -64,9 +65,9 @@ void net_dial_all(struct net *t);
  * connection that got an answer, or that was made to a given address. */
 struct pairing_io {
     /* One message from the other side (message.n > 0); or, to a joiner, that it is connected and must speak
-     * (message.n == 0, message.p != NULL); or that the connection has ended (message.p == NULL; not after we
-     * closed it ourselves). Appends at most one message to out, sent whatever is returned. 0 to go on,
-     * negative to close once that is sent. */
+     * (message.n == 0, message.p != NULL), which may come again with the next host when one did not answer;
+     * or that the connection has ended (message.p == NULL; not after we closed it ourselves). Appends at most
+     * one message to out, sent whatever is returned. 0 to go on, negative to close once that is sent. */
     int (*on)(void *ctx, struct bytes message, struct buf *out);
     void *ctx;
 };

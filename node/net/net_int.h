@@ -21,7 +21,8 @@
 #define QUEUE_BYTES (256u << 10) /* a session is asked for more only below this */
 #define PAIR_START_MS 20000      /* for the first messages of a pairing */
 #define PAIR_START_MESSAGES 3
-#define PAIR_HOSTS_MAX 8 /* pairing hosts tried by one joiner */
+#define PAIR_HOSTS_MAX 8   /* pairing hosts that a joiner keeps in mind */
+#define PAIR_AGAIN_MS 3000 /* until a host that did not answer is tried again */
 
 enum conn_kind {
     CONN_FREE,
@@ -42,6 +43,7 @@ struct conn {
     struct id peer;                        /* looked for (dialed), met (proved) */
     int64_t since_ms, met_ms, deadline_ms; /* deadline of the row itself; TIME_NONE */
     unsigned n_in, n_out;
+    uint64_t serial; /* order of accepting */
 };
 
 struct pair_side {
@@ -52,7 +54,7 @@ struct pair_side {
     char peer_host[ADDR_HOST_BYTES];
     uint16_t peer_port;
     struct beacon tried[PAIR_HOSTS_MAX];
-    size_t n_tried;
+    int64_t tried_ms[PAIR_HOSTS_MAX]; /* 0: free */
 };
 
 struct net {
@@ -68,6 +70,7 @@ struct net {
     char address[ADDR_TEXT];
     struct buf out; /* one message */
     bool again;     /* something was left for the next step */
+    uint64_t serial;
     struct id missing[MEMBERS_MAX];
     size_t n_missing;
 };

@@ -107,6 +107,20 @@ static bool pair_dialing(const struct net *t)
     return t->pair.conn != NULL;
 }
 
+/* The row of a host that was tried before, or one for a host that was not: a free one, else the oldest. */
+static size_t tried_row(const struct net *t, const struct beacon *b)
+{
+    size_t oldest = 0;
+    for (size_t i = 0; i < PAIR_HOSTS_MAX; i++) {
+        const struct beacon *x = &t->pair.tried[i];
+        if (memcmp(x->tag, b->tag, BEACON_BYTES) == 0 && addr_eq(&x->from, &b->from)) {
+            return i;
+        }
+        oldest = t->pair.tried_ms[i] < t->pair.tried_ms[oldest] ? i : oldest;
+    }
+    return oldest;
+}
+
 void pair_heard(struct net *t, const struct beacon *b)
 {
     char text[ADDR_TEXT];
@@ -116,16 +130,14 @@ void pair_heard(struct net *t, const struct beacon *b)
         return;
     }
     t->pair.heard = true;
-    for (size_t i = 0; i < t->pair.n_tried; i++) {
-        if (memcmp(t->pair.tried[i].tag, b->tag, BEACON_BYTES) == 0 &&
-            addr_eq(&t->pair.tried[i].from, &b->from)) {
-            return;
-        }
-    }
-    if (t->pair.answered || pair_dialing(t) || t->pair.n_tried == PAIR_HOSTS_MAX) {
+    int64_t now = net_now(t);
+    size_t row = tried_row(t, b);
+    bool same = addr_eq(&t->pair.tried[row].from, &b->from);
+    if (t->pair.answered || pair_dialing(t) || (same && now < t->pair.tried_ms[row] + PAIR_AGAIN_MS)) {
         return;
     }
-    t->pair.tried[t->pair.n_tried++] = *b;
+    t->pair.tried[row] = *b;
+    t->pair.tried_ms[row] = now;
     addr_text(&b->from, text);
     if (addr_split(text, host, &port, NULL) == 0) {
         (void)conn_dial(t, host, port, NULL, NULL);

@@ -14,6 +14,7 @@
 #include <nng/nng.h>
 
 #define HEAD_BYTES 2
+#define ACCEPTS 16
 /* Reading ahead: several messages a wake-up when there is much. */
 #define IN_BYTES_BULK (128u << 10)
 
@@ -28,10 +29,12 @@ struct op {
     _Atomic int state;
 };
 
+/* Several accepts are in flight, so that a burst does not fill the kernel's queue, which would drop a
+ * member's connection with the others and cost it a second. */
 struct listener {
     nng_stream_listener *l;
-    struct op accept;
-    bool stuck;
+    struct op accept[ACCEPTS];
+    bool stuck[ACCEPTS];
 };
 
 struct streams {
@@ -138,10 +141,15 @@ static void listener_release(struct listener *l)
     if (l->l != NULL) {
         nng_stream_listener_close(l->l);
     }
-    op_release(&l->accept);
-    nng_stream *late = op_take_stream(&l->accept);
-    if (late != NULL) {
-        nng_stream_free(late);
+    for (size_t i = 0; i < ACCEPTS; i++) {
+        if (l->accept[i].aio != NULL) {
+            nng_aio_stop(l->accept[i].aio);
+        }
+        nng_stream *late = op_take_stream(&l->accept[i]);
+        if (late != NULL) {
+            nng_stream_free(late);
+        }
+        op_release(&l->accept[i]);
     }
     if (l->l != NULL) {
         nng_stream_listener_free(l->l);
@@ -172,11 +180,11 @@ void streams_wake(struct streams *s)
     (void)!read(s->event_fd, &count, sizeof(count));
 }
 
-static void listener_accept(struct listener *l)
+static void listener_accept(struct listener *l, size_t i)
 {
-    l->stuck = false;
-    atomic_store(&l->accept.state, OP_FLYING);
-    nng_stream_listener_accept(l->l, l->accept.aio);
+    l->stuck[i] = false;
+    atomic_store(&l->accept[i].state, OP_FLYING);
+    nng_stream_listener_accept(l->l, l->accept[i].aio);
 }
 
 int streams_listen(struct streams *s, const char *host, uint16_t *port, struct err *e)
@@ -195,8 +203,8 @@ int streams_listen(struct streams *s, const char *host, uint16_t *port, struct e
     if (rv == 0) {
         rv = nng_stream_listener_get_int(l->l, NNG_OPT_TCP_BOUND_PORT, &bound);
     }
-    if (rv == 0) {
-        rv = op_init(&l->accept, s->event_fd);
+    for (size_t i = 0; rv == 0 && i < ACCEPTS; i++) {
+        rv = op_init(&l->accept[i], s->event_fd);
     }
     if (rv != 0) {
         listener_release(l);
@@ -204,7 +212,9 @@ int streams_listen(struct streams *s, const char *host, uint16_t *port, struct e
     }
     *port = (uint16_t)bound;
     s->n_listeners++;
-    listener_accept(l);
+    for (size_t i = 0; i < ACCEPTS; i++) {
+        listener_accept(l, i);
+    }
     return 0;
 }
 
@@ -267,19 +277,25 @@ static void stream_opened(struct stream *c, nng_stream *tcp)
     remote_read(c);
 }
 
+/* What one accept brought; it is started again. NULL: nothing, or it failed and is stuck until the next call.
+ */
+static nng_stream *accept_take(struct listener *l, size_t i)
+{
+    bool was_stuck = l->stuck[i];
+    bool done = op_is(&l->accept[i], OP_DONE);
+    nng_stream *tcp = op_take_stream(&l->accept[i]);
+    if (tcp == NULL && done) {
+        l->stuck[i] = true;
+    } else if (done || was_stuck) {
+        listener_accept(l, i);
+    }
+    return tcp;
+}
+
 struct stream *streams_accept(struct streams *s)
 {
-    for (size_t i = 0; i < s->n_listeners; i++) {
-        struct listener *l = &s->listeners[i];
-        bool done = op_is(&l->accept, OP_DONE);
-        nng_stream *tcp = op_take_stream(&l->accept);
-        if (tcp == NULL && done) {
-            l->stuck = true;
-            continue;
-        }
-        if (done || l->stuck) {
-            listener_accept(l);
-        }
+    for (size_t i = 0; i < s->n_listeners * ACCEPTS; i++) {
+        nng_stream *tcp = accept_take(&s->listeners[i / ACCEPTS], i % ACCEPTS);
         struct stream *c = tcp != NULL ? stream_new(s) : NULL;
         if (tcp != NULL && c == NULL) {
             nng_stream_free(tcp);
@@ -295,8 +311,8 @@ struct stream *streams_accept(struct streams *s)
 bool streams_stuck(const struct streams *s)
 {
     bool stuck = false;
-    for (size_t i = 0; i < s->n_listeners; i++) {
-        stuck = stuck || s->listeners[i].stuck;
+    for (size_t i = 0; i < s->n_listeners * ACCEPTS; i++) {
+        stuck = stuck || s->listeners[i / ACCEPTS].stuck[i % ACCEPTS];
     }
     return stuck;
 }
