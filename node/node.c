@@ -145,7 +145,15 @@ static int lease_renew(struct node *n, struct err *e)
     memcpy(n->home.lease[0], held, 16);
     rng_fill(&n->rng, n->home.lease[1], 16);
     rc = home_save(&n->home, e);
-    return rc != 0 ? rc : store_lease_set(n->store, n->home.lease[1], e);
+    if (rc == 0) {
+        rc = store_lease_set(n->store, n->home.lease[1], e);
+    }
+    if (rc != 0) {
+        return rc;
+    }
+    /* Both were good while only one of the two was written; from now on the one before tells a backup. */
+    memcpy(n->home.lease[0], n->home.lease[1], 16);
+    return home_save(&n->home, e);
 }
 
 static int inference_open(struct node *n, struct err *e)
