@@ -136,7 +136,7 @@ int cmd_resolve(struct run *r)
  */
 
 /* Reads a line without echo. The caller wipes `out`. */
-static int passphrase_read(const char *prompt, char *out, size_t size, struct err *e)
+int secret_read(const char *prompt, char *out, size_t size, struct err *e)
 {
     struct termios old;
     struct termios quiet;
@@ -153,7 +153,7 @@ static int passphrase_read(const char *prompt, char *out, size_t size, struct er
         (void)fputc('\n', stderr);
     }
     if (line == NULL) {
-        return err_set(e, ERR_CANCELLED, "no passphrase was typed");
+        return err_set(e, ERR_CANCELLED, "nothing was typed");
     }
     out[strcspn(out, "\n")] = '\0';
     return 0;
@@ -187,41 +187,71 @@ int cmd_lock(struct run *r)
 int cmd_unlock(struct run *r)
 {
     char secret[1026];
-    int rc = passphrase_read("Passphrase: ", secret, sizeof(secret), &r->err);
+    bool words = args_flag(&r->args, "words");
+    int rc = secret_read(words ? "Recovery words: " : "Passphrase: ", secret, sizeof(secret), &r->err);
     if (rc != 0) {
         return rc;
     }
     cJSON *req = request_new("unlock");
-    secret_put(req, "passphrase", secret, sizeof(secret));
+    secret_put(req, words ? "words" : "passphrase", secret, sizeof(secret));
     return said(r, req, "locked", "still locked", "unlocked");
+}
+
+/* The new passphrase, twice from a terminal. */
+static int passphrase_choose(char secret[1026], struct err *e)
+{
+    char again[1026];
+    int rc = secret_read("New passphrase: ", secret, 1026, e);
+    if (rc == 0 && isatty(STDIN_FILENO)) {
+        rc = secret_read("Once more: ", again, sizeof(again), e);
+        if (rc == 0 && strcmp(secret, again) != 0) {
+            rc = err_set(e, ERR_USAGE, "the two are not the same");
+        }
+        mem_wipe(again, sizeof(again));
+    }
+    if (rc == 0 && secret[0] == '\0') {
+        rc = err_set(e, ERR_USAGE, "the passphrase is empty; to have none use --remove");
+    }
+    return rc;
+}
+
+/* Sends the change; when there is a passphrase already, asks for it and sends again. */
+static int passphrase_send(struct run *r, const char *fresh, cJSON **answer)
+{
+    char old[1026];
+    cJSON *req = request_new("passphrase");
+    request_text(req, "new", fresh);
+    int rc = run_request(r, req, answer);
+    if (rc != ERR_LOCKED) {
+        return rc;
+    }
+    r->err = ERR_INIT;
+    rc = secret_read("Current passphrase: ", old, sizeof(old), &r->err);
+    if (rc != 0) {
+        return rc;
+    }
+    req = request_new("passphrase");
+    request_text(req, "new", fresh);
+    secret_put(req, "old", old, sizeof(old));
+    return run_request(r, req, answer);
 }
 
 int cmd_passphrase(struct run *r)
 {
-    char secret[1026];
-    char again[1026];
-    cJSON *req = request_new("passphrase");
-    int rc = 0;
-    if (args_flag(&r->args, "remove")) {
-        request_text(req, "new", "");
-    } else {
-        rc = passphrase_read("New passphrase: ", secret, sizeof(secret), &r->err);
-        if (rc == 0 && isatty(STDIN_FILENO)) {
-            rc = passphrase_read("Once more: ", again, sizeof(again), &r->err);
-            if (rc == 0 && strcmp(secret, again) != 0) {
-                rc = err_set(&r->err, ERR_USAGE, "the two are not the same");
-            }
-            mem_wipe(again, sizeof(again));
-        }
-        if (rc == 0 && secret[0] == '\0') {
-            rc = err_set(&r->err, ERR_USAGE, "the passphrase is empty; to have none use --remove");
-        }
-        secret_put(req, "new", secret, sizeof(secret));
+    char secret[1026] = "";
+    cJSON *answer = NULL;
+    int rc = args_flag(&r->args, "remove") ? 0 : passphrase_choose(secret, &r->err);
+    if (rc == 0) {
+        rc = passphrase_send(r, secret, &answer);
     }
-    if (rc != 0) {
-        cJSON_Delete(req);
-        return rc;
+    mem_wipe(secret, sizeof(secret));
+    if (rc == 0 && r->json) {
+        run_print(answer, stdout);
+    } else if (rc == 0) {
+        run_note(r, "%s",
+                 doc_flag(answer, "protected") ? "the keys open with this passphrase only"
+                                               : "the keys lie open to your account (file mode 0600)");
     }
-    return said(r, req, "protected", "the keys open with this passphrase only",
-                "the keys lie open to your account (file mode 0600)");
+    cJSON_Delete(answer);
+    return rc;
 }

@@ -50,15 +50,24 @@ const struct command commands[] = {
     {
         .name = "init",
         .summary = "make this device",
-        .usage = "[--name NAME]",
+        .usage = "[--name NAME]\n--renew [--words]",
         .about =
             "Makes the data folder, readable by you alone, and in it a device with its own log. Nothing is "
-            "observed until you import something.",
-        .examples = "selfsame init --name laptop",
+            "observed until you import something.\n"
+            "\n"
+            "With --renew the device in the folder gets new keys, and with them a new identity, over the "
+            "same "
+            "model: for a copied folder, and for one whose key file was lost. It is to be paired again; with "
+            "--words, the recovery words are read from the terminal and bring it back into its group.",
+        .examples = "selfsame init --name laptop\nselfsame init --renew\nselfsame init --renew --words",
         .options = {{.name = "name",
                      .type = VALUE_TEXT,
                      .value = "NAME",
-                     .help = "what to call the device; otherwise the name of the host"}},
+                     .help = "what to call the device; otherwise the name of the host"},
+                    {.name = "renew",
+                     .type = VALUE_FLAG,
+                     .help = "new keys for the device in the folder: a copy, or one whose key file is lost"},
+                    {.name = "words", .type = VALUE_FLAG, .help = "with --renew: by the recovery words"}},
         .run = cmd_init,
     },
     {
@@ -418,7 +427,9 @@ const struct command commands[] = {
                      .letter = 't',
                      .type = VALUE_NUMBER,
                      .value = "N",
-                     .help = "the value to take, as numbered"},
+                     .help = "the value to take, as numbered",
+                     .low = 1,
+                     .high = 99},
                     {.name = "field",
                      .type = VALUE_TEXT,
                      .value = "FIELD",
@@ -437,9 +448,11 @@ const struct command commands[] = {
     {
         .name = "unlock",
         .summary = "open the keys with the passphrase",
-        .usage = "",
-        .about = "Reads the passphrase from the terminal, or a line of standard input.",
-        .examples = "selfsame unlock",
+        .usage = "[--words]",
+        .about =
+            "Reads the passphrase, or the recovery words, from the terminal or a line of standard input.",
+        .examples = "selfsame unlock\nselfsame unlock --words",
+        .options = {{.name = "words", .type = VALUE_FLAG, .help = "with the recovery words instead"}},
         .run = cmd_unlock,
     },
     {
@@ -448,7 +461,8 @@ const struct command commands[] = {
         .usage = "[--remove]",
         .about =
             "Sets or changes the passphrase of the key file. Without one the keys lie open to whoever can "
-            "read your files.",
+            "read your files. One that is set already is asked for first; where standard input is not a "
+            "terminal, its lines are the new one and then the one before.",
         .examples = "selfsame passphrase\nselfsame passphrase --remove",
         .options = {{.name = "remove", .type = VALUE_FLAG, .help = "have none again"}},
         .run = cmd_passphrase,

@@ -53,6 +53,9 @@ bool interrupted(void);
 /* With no command at all: the state of things and what to do next. */
 int cmd_overview(struct run *r);
 
+/* Reads a line that must not be seen: without echo from a terminal, else from standard input. */
+int secret_read(const char *prompt, char *out, size_t size, struct err *e) MUST_CHECK;
+
 int cmd_init(struct run *r);
 int cmd_status(struct run *r);
 int cmd_import(struct run *r);
