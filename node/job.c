@@ -15,6 +15,7 @@
 #include "node/model/tell.h"
 #include "node/observe/lines.h"
 #include "node/pause.h"
+#include "node/share.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -46,6 +47,7 @@ struct job {
     struct job_bad bad[JOB_BAD_KEPT];
     size_t n_bad;
     struct buf scratch; /* cursor, joined file names */
+    struct buf share;   /* the setting, as it was when the job began */
 };
 
 /* ---- opening ---------------------------------------------------------------------------------------------
@@ -157,6 +159,7 @@ int job_open(struct job **out, struct node *n, const struct job_spec *spec, stru
     j->more_coming = j->fed;
     j->growing = spec->growing;
     j->budget_ms = spec->budget_ms;
+    buf_init(&j->share, LIMIT_SETTING_BYTES);
     buf_init(&j->scratch, LIMIT_OBSERVATION_BYTES + LIMIT_OBSERVATION_FILES * LIMIT_PATH_BYTES);
     int rc = source_find(j, spec, e);
     if (rc == 0) {
@@ -164,6 +167,9 @@ int job_open(struct job **out, struct node *n, const struct job_spec *spec, stru
     }
     if (rc == 0) {
         rc = pauses_load(n->store, &j->pauses, e);
+    }
+    if (rc == 0) {
+        rc = share_load(n->store, &j->share, e);
     }
     if (rc == 0) {
         rc = teller_init(&j->teller, n->store, n->audit, e);
@@ -190,6 +196,7 @@ void job_close(struct job *j)
     input_close(j);
     teller_release(&j->teller);
     buf_release(&j->scratch);
+    buf_release(&j->share);
     free(j);
 }
 
@@ -283,7 +290,9 @@ static int observation_take(struct job *j, struct observation *o, struct err *e)
     }
     j->counts.added += fresh ? 1 : 0;
     j->counts.known += fresh ? 0 : 1;
-    return fresh ? infer_observe(j->n->infer, &stored, e) : 0;
+    /* A source that shares nothing is not learnt from (node/share.h). */
+    bool learn = fresh && share_level_of(buf_view(&j->share), stored.source) != SHARE_NOTHING;
+    return learn ? infer_observe(j->n->infer, &stored, e) : 0;
 }
 
 /* 1: a record was taken (or refused); 0: nothing more for now. */
@@ -437,7 +446,8 @@ static int cursor_save(struct job *j, struct err *e)
 static int step_body(struct job *j, struct err *e)
 {
     if (j->phase == PHASE_INFER) {
-        return infer_flush(j->n->infer, &j->counts.props, e);
+        int rc = infer_flush(j->n->infer, &j->counts.props, e);
+        return rc != 0 ? rc : share_publish(j->n, e);
     }
     int more = records_take(j, e);
     if (more < 0 && (!j->input_failed || j->counts.read == 0)) {

@@ -15,6 +15,7 @@
 #include "node/identity.h"
 #include "node/model/claim.h"
 #include "node/model/tell.h"
+#include "node/share.h"
 #include "store/hlc.h"
 #include "store/reset.h"
 
@@ -357,6 +358,9 @@ static int rewrite(struct rebase *r, const struct id *log)
     }
     if (rc == 0) {
         rc = infer_flush(n->infer, &learnt, r->e);
+    }
+    if (rc == 0) {
+        rc = share_publish(n, r->e);
     }
     if (rc == 0) {
         rc = group_open_log(n->group, log, clock_wall_ms(&n->clock), r->e);

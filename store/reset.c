@@ -3,7 +3,7 @@
 #include "store/reset.h"
 
 #include "base/check.h"
-#include "store/store_int.h"
+#include "store/local_int.h"
 
 static const char *const reset_sql[] = {
     "DELETE FROM link",
@@ -52,4 +52,11 @@ int store_reset_traces(struct store *s, struct err *e)
     db_poison(s, rc);
     local_forget_cache(s);
     return db_write_end(s, own, rc, e);
+}
+
+int store_observation_untrace(struct store *s, int64_t row, struct err *e)
+{
+    bool own;
+    int rc = db_write_begin(s, &own, e);
+    return rc != 0 ? rc : local_write_end(s, own, features_observation_gone(s, row, e), e);
 }

@@ -12,5 +12,7 @@
 int store_reset_model(struct store *s, const struct id *log, struct err *e) MUST_CHECK;
 /* Drops what inference indexed so far; the observations stay, and only those added later count. */
 int store_reset_traces(struct store *s, struct err *e) MUST_CHECK;
+/* The same for one observation; its features are marked dirty. */
+int store_observation_untrace(struct store *s, int64_t row, struct err *e) MUST_CHECK;
 
 #endif

@@ -3,6 +3,7 @@
 #include "node/serve/api_int.h"
 
 #include "base/cursor.h"
+#include "node/share.h"
 #include "store/hlc.h"
 
 #include <stdio.h>
@@ -33,6 +34,34 @@ static int evidence_put(void *ctx, const struct stored_observation *s, bool agai
     return 0;
 }
 
+static int excerpt_put(struct walk *w, const struct excerpt *x)
+{
+    char device[LIMIT_NAME_BYTES + 1];
+    cJSON *o = put_object(w->list, NULL);
+    device_name(w->n, &x->device, device);
+    bool ok = o != NULL && put_time(o, "time", x->time_ms) == 0 && put_text(o, "source", x->source) == 0 &&
+              put_text(o, "text", x->text) == 0 && put_bool(o, "supports", true) == 0 &&
+              put_str(o, "device", device) == 0;
+    return ok ? 0 : ERR_NOMEM;
+}
+
+/* What other devices share of their observations' text. */
+static int excerpts_list(struct walk *w, const struct id *id, struct err *e)
+{
+    struct entity *x = entity_new();
+    size_t at = 0;
+    struct bytes element;
+    struct excerpt one;
+    int rc = x != NULL ? store_entity(w->n->store, SPACE_PROPOSITION, id, x, e) : ERR_NOMEM;
+    while (rc == 0 && entity_set_next(x, SET_EXCERPT, &at, &element)) {
+        if (excerpt_read(element, &one) && !id_eq(&one.device, &w->n->home.device)) {
+            rc = excerpt_put(w, &one);
+        }
+    }
+    entity_free(x);
+    return rc;
+}
+
 static int evidence_list(struct node *n, const cJSON *req, cJSON *doc, const struct id *id, struct err *e)
 {
     struct walk w = {.n = n, .list = put_array(doc, "evidence")};
@@ -45,6 +74,9 @@ static int evidence_list(struct node *n, const cJSON *req, cJSON *doc, const str
     int rc = w.list != NULL ? local_link_counts(n->store, id, &support, &against, e) : ERR_NOMEM;
     if (rc == 0 && max > 0) {
         rc = local_links(n->store, id, true, (uint32_t)max, evidence_put, &w, e);
+    }
+    if (rc == 0) {
+        rc = excerpts_list(&w, id, e);
     }
     return rc != 0 ? rc : put_num(doc, "evidence_total", (double)(support + against));
 }
