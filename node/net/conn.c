@@ -5,6 +5,7 @@
 #include "base/time.h"
 #include "crypto/label.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static bool is_stranger(const struct conn *c)
@@ -102,6 +103,8 @@ bool conn_dial(struct net *t, const char *host, uint16_t port, const struct id *
     }
     *c = (struct conn){.kind = CONN_DIALING, .dialed = true, .stream = s, .target = target};
     c->for_pairing = whom == NULL;
+    (void)snprintf(c->host, sizeof(c->host), "%s", host);
+    c->port = port;
     c->peer = whom != NULL ? *whom : ID_NONE;
     c->since_ms = net_now(t);
     c->deadline_ms = TIME_NONE;
@@ -224,6 +227,7 @@ static void met(struct net *t, struct conn *c)
     strangers_forgive(&t->strangers, stream_remote(c->stream));
     if (c->target != NULL) {
         dial_met(c->target, &c->peer);
+        net_remember(t, &c->peer, c->host, c->port);
     }
     log_line(&t->n->log, LOG_INFO, "net", "connected with %s", m != NULL ? m->name : "another device");
     for (size_t i = 0; i < NET_CONNECTIONS_MAX; i++) {

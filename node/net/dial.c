@@ -70,6 +70,17 @@ static struct dial_target *row_for(struct dial *d, const struct id *device)
     return n_own >= DIAL_ADDRESSES_EACH && own != NULL ? own : any;
 }
 
+void dial_remember(struct dial *d, const struct id *device, const char *host, uint16_t port, int64_t now_ms)
+{
+    struct dial_target t = {.used = true, .kept = true, .port = port, .heard_ms = now_ms, .next_ms = now_ms};
+    t.device = device != NULL ? *device : ID_NONE;
+    (void)snprintf(t.host, sizeof(t.host), "%s", host);
+    struct dial_target *row = row_for(d, &t.device);
+    if (row != NULL) {
+        *row = t;
+    }
+}
+
 bool dial_heard(struct dial *d, const struct id *device, const struct addr *a, int64_t now_ms)
 {
     char text[ADDR_TEXT];
@@ -128,7 +139,7 @@ struct dial_target *dial_next(struct dial *d, const struct dial_missing *m, int6
 {
     for (size_t i = 0; i < DIAL_TARGETS_MAX; i++) {
         struct dial_target *t = &d->targets[i];
-        if (t->used && !t->fixed && !t->busy && now_ms - t->heard_ms > DIAL_HEARD_MS) {
+        if (t->used && !t->fixed && !t->kept && !t->busy && now_ms - t->heard_ms > DIAL_HEARD_MS) {
             t->used = false;
         }
         if (wanted(t, m) && t->next_ms <= now_ms) {
@@ -170,7 +181,7 @@ void dial_wrong(struct dial *d, struct dial_target *t, const struct dial_missing
     if (t->fixed) {
         t->device = ID_NONE; /* another device may have got the address */
     }
-    if (t->fixed && m->n > 0 && t->guess % m->n != 0) {
+    if (id_none(&t->device) && m->n > 0 && t->guess % m->n != 0) {
         t->next_ms = now_ms + DIAL_GUESS_MS;
     } else {
         rest(d, t, now_ms);
@@ -180,6 +191,7 @@ void dial_wrong(struct dial *d, struct dial_target *t, const struct dial_missing
 void dial_met(struct dial_target *t, const struct id *device)
 {
     t->device = *device;
+    t->kept = true;
     t->guess = 0;
 }
 

@@ -27,6 +27,7 @@ struct dial_target {
     char host[ADDR_HOST_BYTES];
     uint16_t port;
     bool used, fixed, busy; /* busy: a connection to it is being made or is up */
+    bool kept;              /* was good once: not dropped for silence */
     struct id device;       /* none: unknown */
     int64_t heard_ms, next_ms;
     unsigned fails;
@@ -42,6 +43,8 @@ struct dial {
 void dial_init(struct dial *d, const struct id *self, const struct rng *rng);
 /* ERR_USAGE, ERR_LIMIT. */
 int dial_add(struct dial *d, const char *host_port, int64_t now_ms, struct err *e) MUST_CHECK;
+/* Where a device was met in an earlier life of the node, or (device NULL) somebody who is a member. */
+void dial_remember(struct dial *d, const struct id *device, const char *host, uint16_t port, int64_t now_ms);
 /* A device's beacon came from an address. True when the device had not been heard for DIAL_SILENT_MS. */
 bool dial_heard(struct dial *d, const struct id *device, const struct addr *a, int64_t now_ms);
 

@@ -11,9 +11,10 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
-#define ACCEPTS_A_STEP 8 /* fewer than a stranger has rows, so that each lives for some steps */
-#define STUCK_MS 200     /* until accepting is tried again when there were no descriptors */
-#define GOODBYE_MS 300   /* for the last words when the node ends */
+#define ADDRESS_PREFIX "net:address:" /* local values: where a device was met last */
+#define ACCEPTS_A_STEP 8              /* fewer than a stranger has rows, so that each lives for some steps */
+#define STUCK_MS 200                  /* until accepting is tried again when there were no descriptors */
+#define GOODBYE_MS 300                /* for the last words when the node ends */
 
 int64_t net_now(const struct net *t)
 {
@@ -96,7 +97,64 @@ static void regroup(struct net *t)
             conn_goodbye(t, c);
         }
     }
+    if (t->host_met[0] != '\0' && in_group(t)) {
+        dial_remember(&t->dial, NULL, t->host_met, t->port_met, net_now(t));
+        t->host_met[0] = '\0';
+    }
     dial_all(&t->dial, net_now(t));
+}
+
+/* ---- addresses --------------------------------------------------------------------------------------------
+ */
+
+static void address_name(const struct id *device, char out[sizeof(ADDRESS_PREFIX) + ID_TEXT])
+{
+    memcpy(out, ADDRESS_PREFIX, sizeof(ADDRESS_PREFIX));
+    id_text(device, out + sizeof(ADDRESS_PREFIX) - 1);
+}
+
+void net_remember(struct net *t, const struct id *device, const char *host, uint16_t port)
+{
+    char name[sizeof(ADDRESS_PREFIX) + ID_TEXT];
+    char text[ADDR_TEXT];
+    struct err e = ERR_INIT;
+    struct buf held;
+    bool found = false;
+    address_name(device, name);
+    addr_join(host, port, text);
+    buf_init(&held, ADDR_TEXT);
+    int rc = local_get(t->n->store, name, &held, &found, &e);
+    if (rc == 0 && !(found && bytes_eq(buf_view(&held), bytes_str(text)))) {
+        rc = local_set(t->n->store, name, bytes_str(text), &e);
+    }
+    if (rc != 0) {
+        log_line(&t->n->log, LOG_WARN, "net", "%s", e.text);
+    }
+    buf_release(&held);
+}
+
+static int address_take(void *ctx, const char *name, struct bytes value)
+{
+    struct net *t = ctx;
+    struct id device;
+    char text[ADDR_TEXT];
+    char host[ADDR_HOST_BYTES];
+    uint16_t port = 0;
+    bool fits =
+        value.n < sizeof(text) && id_parse(bytes_str(name + sizeof(ADDRESS_PREFIX) - 1), &device) == 0;
+    if (fits) {
+        memcpy(text, value.p, value.n);
+        text[value.n] = '\0';
+    }
+    if (fits && group_is_active(t->n->group, &device) && addr_split(text, host, &port, NULL) == 0) {
+        dial_remember(&t->dial, &device, host, port, net_now(t));
+    }
+    return 0;
+}
+
+static int addresses_load(struct net *t, struct err *e)
+{
+    return local_each(t->n->store, ADDRESS_PREFIX, address_take, t, e);
 }
 
 /* ---- opening ----------------------------------------------------------------------------------------------
@@ -193,6 +251,9 @@ int net_open(struct net **out, struct node *n, const struct net_options *o, stru
     int rc = streams_open(&t->streams, e);
     if (rc == 0) {
         rc = peers_add(t, o, e);
+    }
+    if (rc == 0) {
+        rc = addresses_load(t, e);
     }
     if (rc == 0) {
         rc = listen_open(t, o->listen, &only, e);

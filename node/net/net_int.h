@@ -39,7 +39,9 @@ struct conn {
     bool proved;                    /* the session's peer is really there: no replay of a first message */
     struct stream *stream;
     struct session *session;
-    struct dial_target *target;            /* dialed for a session */
+    struct dial_target *target; /* dialed for a session */
+    char host[ADDR_HOST_BYTES]; /* what was dialed */
+    uint16_t port;
     struct id peer;                        /* looked for (dialed), met (proved) */
     int64_t since_ms, met_ms, deadline_ms; /* deadline of the row itself; TIME_NONE */
     unsigned n_in, n_out;
@@ -51,8 +53,6 @@ struct pair_side {
     bool answered, heard;
     struct pairing_io io;
     struct conn *conn;
-    char peer_host[ADDR_HOST_BYTES];
-    uint16_t peer_port;
     struct beacon tried[PAIR_HOSTS_MAX];
     int64_t tried_ms[PAIR_HOSTS_MAX]; /* 0: free */
 };
@@ -65,6 +65,8 @@ struct net {
     struct strangers strangers;
     struct conn conns[NET_CONNECTIONS_MAX];
     struct pair_side pair;
+    char host_met[ADDR_HOST_BYTES]; /* where a pairing host answered: dialed once it is a member; "" */
+    uint16_t port_met;
     int epoll_fd;
     uint16_t port;
     char address[ADDR_TEXT];
@@ -79,6 +81,8 @@ int64_t net_now(const struct net *t);
 /* The group's secret, NULL without a group. */
 const uint8_t *net_secret(const struct net *t);
 void net_missing(struct net *t);
+/* Keeps, over restarts, where a device was met. */
+void net_remember(struct net *t, const struct id *device, const char *host, uint16_t port);
 
 /* Takes an accepted stream into the table, or closes it. */
 void conn_accept(struct net *t, struct stream *s);

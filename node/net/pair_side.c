@@ -74,6 +74,10 @@ void pair_message(struct net *t, struct conn *c, struct bytes message)
         return;
     }
     t->pair.answered = true;
+    if (c->dialed) {
+        (void)snprintf(t->host_met, sizeof(t->host_met), "%s", c->host);
+        t->port_met = c->port;
+    }
     if (c->n_in >= PAIR_START_MESSAGES || (c->dialed && c->n_in + 1 >= PAIR_START_MESSAGES)) {
         c->deadline_ms = c->since_ms + PAIR_CODE_MS;
     }

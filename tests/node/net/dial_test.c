@@ -250,6 +250,19 @@ static void addresses_not_heard_for_long_are_dropped(void **state)
     assert_false(d.targets[0].used);
 }
 
+static void an_address_that_was_good_once_is_kept(void **state)
+{
+    (void)state;
+    struct id whom;
+    dial_remember(&d, &higher, "h", 7, 1000);
+    assert_non_null(next(&higher, 1, 1001 + DIAL_HEARD_MS, &whom));
+    dial_remember(&d, NULL, "i", 8, 1000);
+    struct dial_target *t = next(&third, 1, 1000, &whom);
+    assert_non_null(t);
+    assert_string_equal(t->host, "i");
+    assert_true(id_eq(&whom, &third));
+}
+
 static void dialing_everybody_forgets_the_rests(void **state)
 {
     (void)state;
@@ -279,6 +292,7 @@ int main(void)
         T(a_session_that_ended_at_once_is_not_a_success),
         T(many_addresses_stay_bounded_and_keep_those_of_the_user),
         T(addresses_not_heard_for_long_are_dropped),
+        T(an_address_that_was_good_once_is_kept),
         T(dialing_everybody_forgets_the_rests),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -161,16 +162,14 @@ static void crossing_connections_leave_one_that_lives(void **state)
     nodes_pair(&s, 0, 1, true);
     assert_true(nodes_until(&s, pair_connected_01));
     char first[ADDR_TEXT];
-    strncpy(first, nodes_address(&s, 0), sizeof(first) - 1);
-    first[sizeof(first) - 1] = '\0';
+    (void)snprintf(first, sizeof(first), "%s", nodes_address(&s, 0));
     for (int i = 0; i < 3; i++) {
         nodes_stop(&s, 0);
         nodes_stop(&s, 1);
         nodes_start(&s, 0, first, NULL);
         nodes_start(&s, 1, NULL, first);
         char second[ADDR_TEXT];
-        strncpy(second, nodes_address(&s, 1), sizeof(second) - 1);
-        second[sizeof(second) - 1] = '\0';
+        (void)snprintf(second, sizeof(second), "%s", nodes_address(&s, 1));
         nodes_stop(&s, 0);
         nodes_start(&s, 0, first, second); /* both dial each other now */
         assert_true(nodes_until(&s, pair_connected_01));
@@ -185,13 +184,29 @@ static void a_node_that_comes_back_is_met_again(void **state)
     char address[ADDR_TEXT];
     nodes_start(&s, 0, NULL, NULL);
     nodes_start(&s, 1, NULL, nodes_address(&s, 0));
-    (void)strncpy(address, nodes_address(&s, 0), sizeof(address) - 1);
-    address[sizeof(address) - 1] = '\0';
+    (void)snprintf(address, sizeof(address), "%s", nodes_address(&s, 0));
     nodes_pair(&s, 0, 1, true);
     assert_true(nodes_until(&s, pair_connected_01));
     nodes_stop(&s, 0);
     nodes_for(&s, 1500);
     nodes_start(&s, 0, address, NULL);
+    assert_true(nodes_until(&s, pair_connected_01));
+}
+
+/* Paired by address, without discovery or --peer: the joiner remembers where the host was. */
+static void where_a_device_was_met_is_remembered(void **state)
+{
+    (void)state;
+    char address[ADDR_TEXT];
+    nodes_start(&s, 0, NULL, NULL);
+    nodes_start(&s, 1, NULL, NULL);
+    (void)snprintf(address, sizeof(address), "%s", nodes_address(&s, 0));
+    nodes_pair(&s, 0, 1, true);
+    assert_true(nodes_until(&s, pair_connected_01));
+    nodes_stop(&s, 0);
+    nodes_stop(&s, 1);
+    nodes_start(&s, 0, address, NULL);
+    nodes_start(&s, 1, NULL, NULL);
     assert_true(nodes_until(&s, pair_connected_01));
 }
 
@@ -323,6 +338,7 @@ int main(void)
         T(what_one_brings_goes_on_to_the_others),
         T(crossing_connections_leave_one_that_lives),
         T(a_node_that_comes_back_is_met_again),
+        T(where_a_device_was_met_is_remembered),
         T(strangers_get_not_one_byte),
         T(a_silent_stranger_is_closed_in_time),
         T(a_flood_does_not_keep_members_out),
