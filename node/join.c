@@ -175,8 +175,9 @@ static int op_collect(void *ctx, const struct op_record *rec)
     struct op op;
     bool skip = false;
     int rc = 0;
-    if (rec->op.n == 0 || op_decode(rec->op, &op, NULL) != 0 || op.space == SPACE_GROUP) {
-        return 0; /* erased, or the opening of the old log */
+    if (rec->op.n == 0 || op_decode(rec->op, &op, NULL) != 0 || op.space == SPACE_GROUP ||
+        op.space == SPACE_EXCERPT) {
+        return 0; /* erased, the opening of the old log, or what is shared anew */
     }
     if (op.space == SPACE_PROPOSITION) {
         rc = texts_note(r, &op);
@@ -358,6 +359,9 @@ static int rewrite(struct rebase *r, const struct id *log)
     }
     if (rc == 0) {
         rc = infer_flush(n->infer, &learnt, r->e);
+    }
+    if (rc == 0) {
+        rc = share_start_anew(n, r->e);
     }
     if (rc == 0) {
         rc = share_publish(n, r->e);

@@ -4,6 +4,7 @@
 #include "node/merged.h"
 
 #include "base/map.h"
+#include "node/share.h"
 
 #include <string.h>
 
@@ -97,7 +98,10 @@ static int erase_body(struct erasing *x)
     if (rc == 0 && n_rows > 0) {
         rc = infer_flush(x->n->infer, NULL, x->e);
     }
-    return rc == 0 ? orphans_forget(x) : rc;
+    if (rc == 0) {
+        rc = orphans_forget(x);
+    }
+    return rc == 0 && n_rows > 0 ? share_publish(x->n, x->e) : rc;
 }
 
 int node_merged(struct node *n, struct err *e)

@@ -2,12 +2,12 @@
  * told from a setting that stands. */
 #include "node/share.h"
 
+#include "base/cursor.h"
 #include "base/map.h"
 #include "base/text.h"
 #include "node/config.h"
 #include "store/reset.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #define APPLIED_NAME "share:applied"
@@ -189,18 +189,92 @@ int share_apply(struct node *n, struct err *e)
     return rc;
 }
 
-/* ---- excerpts ---------------------------------------------------------------------------------------------
+/* ---- excerpts: which ones --------------------------------------------------------------------------------
  */
 
-bool excerpt_read(struct bytes element, struct excerpt *out)
+#define WRITTEN_PREFIX "share:text:" /* local value, by the observation's key: excerpt id, ids of parents */
+#define WRITTEN_NAME (sizeof(WRITTEN_PREFIX) + ID_TEXT)
+#define PARENTS_MAX 32
+
+/* An observation whose text is to be shared. */
+struct wanted {
+    int64_t row;
+    uint8_t key[16];
+    struct id parents[PARENTS_MAX];
+    size_t n;
+};
+
+struct publish {
+    struct node *n;
+    struct buf setting;
+    struct map *sources;
+    struct map *props; /* id → how many observations stand behind it */
+    struct map *keys;  /* of the wanted */
+    struct buf rows, wanted;
+    struct wanted *at; /* the observation at hand */
+    struct draft draft;
+    struct err *e;
+};
+
+static int publish_source(void *ctx, const struct source_count *c)
 {
-    struct rd r;
-    rd_init(&r, element);
-    rd_copy(&r, out->device.b, ID_BYTES);
-    out->time_ms = rd_svarint(&r);
-    out->source = rd_lenbytes(&r, LIMIT_NAME_BYTES);
-    out->text = rd_lenbytes(&r, SHARE_EXCERPT_BYTES);
-    return rd_end(&r) == 0 && utf8_valid(out->source) && utf8_valid(out->text);
+    struct publish *p = ctx;
+    bool text = share_level_of(buf_view(&p->setting), c->source) == SHARE_TEXT;
+    return text && map_add(p->sources, c->source, NULL) == NULL ? ERR_NOMEM : 0;
+}
+
+static int parent_note(void *ctx, const struct id *prop, bool against)
+{
+    struct publish *p = ctx;
+    struct map_slot *slot = against ? NULL : map_add(p->props, bytes_of(prop->b, ID_BYTES), NULL);
+    if (slot == NULL) {
+        return against ? 0 : ERR_NOMEM;
+    }
+    if (slot->v.num < SHARE_EXCERPTS && p->at->n < PARENTS_MAX) {
+        slot->v.num++;
+        p->at->parents[p->at->n++] = *prop;
+    }
+    return 0;
+}
+
+static int recent_note(void *ctx, const struct stored_observation *o)
+{
+    struct publish *p = ctx;
+    struct wanted w = {.row = o->row};
+    memcpy(w.key, o->key, sizeof(w.key));
+    return buf_append(&p->rows, &w, sizeof(w));
+}
+
+/* Of the newest observations those that are among the newest behind some proposition. */
+static int source_want(struct publish *p, struct bytes source)
+{
+    const struct observation_filter f = {.source = source,
+                                         .from_ms = TIME_NONE,
+                                         .until_ms = TIME_NONE,
+                                         .max = RECENT_MAX,
+                                         .newest_first = true};
+    buf_clear(&p->rows);
+    int rc = local_observations(p->n->store, &f, recent_note, p, p->e);
+    struct wanted *rows = (struct wanted *)(void *)p->rows.p;
+    for (size_t i = 0; rc == 0 && i < p->rows.n / sizeof(*rows); i++) {
+        p->at = &rows[i];
+        rc = local_links_of(p->n->store, rows[i].row, parent_note, p, p->e);
+        if (rc == 0 && rows[i].n > 0) {
+            rc = buf_append(&p->wanted, &rows[i], sizeof(rows[i]));
+        }
+    }
+    return rc;
+}
+
+/* ---- excerpts: writing ------------------------------------------------------------------------------------
+ */
+
+static void written_name(const uint8_t key[16], char out[WRITTEN_NAME])
+{
+    struct id id;
+    memcpy(id.b, key, ID_BYTES);
+    memcpy(out, WRITTEN_PREFIX, sizeof(WRITTEN_PREFIX) - 1);
+    id_text(&id, out + sizeof(WRITTEN_PREFIX) - 1);
 }
 
 /* The most telling field of an observation. */
@@ -215,190 +289,110 @@ static struct bytes words_of(const struct stored_observation *o)
     return BYTES_NONE;
 }
 
-struct publish {
-    struct node *n;
-    struct buf setting;
-    struct map *sources;
-    struct map *props; /* id → index + 1 into `picked` */
-    struct buf picked; /* struct picked */
-    struct buf element;
-    int64_t row; /* the observation at hand */
-    struct entity *x;
-    struct draft draft;
-    struct err *e;
-};
-
-struct picked {
-    struct id prop;
-    int64_t rows[SHARE_EXCERPTS];
-    size_t n;
-};
-
-static int publish_source(void *ctx, const struct source_count *c)
+static int excerpt_forget(struct node *n, const struct id *id, struct err *e)
 {
-    struct publish *p = ctx;
-    bool text = share_level_of(buf_view(&p->setting), c->source) == SHARE_TEXT;
-    return text && map_add(p->sources, c->source, NULL) == NULL ? ERR_NOMEM : 0;
+    struct draft d;
+    draft_init(&d);
+    draft_reset(&d, SPACE_EXCERPT, CLASS_EDIT, id);
+    draft_forget(&d);
+    struct err own = ERR_INIT;
+    int rc = store_write(n->store, &d, &own);
+    draft_release(&d);
+    return rc == 0 || rc == ERR_FORGOTTEN ? 0 : err_set(e, rc, "%s", own.text);
 }
 
-static int prop_pick(void *ctx, const struct id *prop, bool against)
-{
-    struct publish *p = ctx;
-    bool fresh = false;
-    struct map_slot *slot = against ? NULL : map_add(p->props, bytes_of(prop->b, ID_BYTES), &fresh);
-    if (slot == NULL) {
-        return against ? 0 : ERR_NOMEM;
-    }
-    if (fresh) {
-        const struct picked none = {.prop = *prop};
-        slot->v.num = p->picked.n / sizeof(none);
-        if (buf_append(&p->picked, &none, sizeof(none)) != 0) {
-            return ERR_NOMEM;
-        }
-    }
-    struct picked *k = (struct picked *)(void *)p->picked.p + slot->v.num;
-    if (k->n < SHARE_EXCERPTS) {
-        k->rows[k->n++] = p->row;
-    }
-    return 0;
-}
-
-struct recent {
-    struct buf rows;
-};
-
-static int recent_note(void *ctx, const struct stored_observation *o)
-{
-    struct recent *r = ctx;
-    return buf_append(&r->rows, &o->row, sizeof(o->row));
-}
-
-static int source_pick(struct publish *p, struct bytes source)
-{
-    struct recent r;
-    const struct observation_filter f = {.source = source,
-                                         .from_ms = TIME_NONE,
-                                         .until_ms = TIME_NONE,
-                                         .max = RECENT_MAX,
-                                         .newest_first = true};
-    buf_init(&r.rows, RECENT_MAX * sizeof(int64_t));
-    int rc = local_observations(p->n->store, &f, recent_note, &r, p->e);
-    for (size_t at = 0; rc == 0 && at < r.rows.n; at += sizeof(int64_t)) {
-        memcpy(&p->row, r.rows.p + at, sizeof(p->row));
-        rc = local_links_of(p->n->store, p->row, prop_pick, p, p->e);
-    }
-    buf_release(&r.rows);
-    return rc;
-}
-
-static int element_make(struct publish *p, int64_t row)
+static int excerpt_write(struct publish *p, const struct wanted *w, struct id *id)
 {
     struct stored_observation o;
-    buf_clear(&p->element);
-    int rc = local_observation(p->n->store, row, &o, p->e);
+    struct buf time;
+    int rc = local_observation(p->n->store, w->row, &o, p->e);
     if (rc != 0) {
         return rc;
     }
-    wr_bytes(&p->element, bytes_of(p->n->home.device.b, ID_BYTES));
-    wr_svarint(&p->element, o.time_ms);
-    wr_lenbytes(&p->element, o.source);
-    wr_lenbytes(&p->element, words_of(&o));
-    return p->element.err;
-}
-
-static bool element_held(const struct publish *p, struct bytes element)
-{
-    size_t at = 0;
-    struct bytes held;
-    while (entity_set_next(p->x, SET_EXCERPT, &at, &held)) {
-        if (bytes_eq(held, element)) {
-            return true;
-        }
+    rng_fill(&p->n->rng, id->b, ID_BYTES);
+    buf_init(&time, 16);
+    wr_svarint(&time, o.time_ms);
+    draft_reset(&p->draft, SPACE_EXCERPT, CLASS_MODEL, id);
+    draft_reg(&p->draft, REG_NAME, o.source, NULL, 0);
+    draft_reg(&p->draft, REG_VALUE, words_of(&o), NULL, 0);
+    draft_reg(&p->draft, REG_CREATED, buf_view(&time), NULL, 0);
+    for (size_t i = 0; i < w->n; i++) {
+        draft_set_add(&p->draft, SET_PARENT, bytes_of(w->parents[i].b, ID_BYTES));
     }
-    return false;
-}
-
-/* Takes back this device's excerpts that are not among the picked. */
-static int stale_drop(struct publish *p, const struct picked *k)
-{
-    size_t at = 0;
-    struct bytes held;
-    struct excerpt x;
-    int rc = 0;
-    while (rc == 0 && entity_set_next(p->x, SET_EXCERPT, &at, &held)) {
-        uint8_t dots[LIMIT_PRIOR_STAMPS][16];
-        bool keep = !excerpt_read(held, &x) || !id_eq(&x.device, &p->n->home.device);
-        for (size_t i = 0; rc == 0 && !keep && k != NULL && i < k->n; i++) {
-            rc = element_make(p, k->rows[i]);
-            keep = bytes_eq(buf_view(&p->element), held);
-        }
-        if (rc == 0 && !keep) {
-            size_t n = entity_set_dots(p->x, SET_EXCERPT, held, dots, LIMIT_PRIOR_STAMPS);
-            draft_set_remove(&p->draft, SET_EXCERPT, held, (const uint8_t(*)[16])dots, n);
-        }
-    }
+    rc = store_write(p->n->store, &p->draft, p->e);
+    buf_release(&time);
     return rc;
 }
 
-static int prop_publish(struct publish *p, const struct id *id, const struct picked *k)
+/* Writes one that is not there yet; one whose propositions changed is written anew. */
+static int wanted_write(struct publish *p, const struct wanted *w)
 {
-    int rc = store_entity(p->n->store, SPACE_PROPOSITION, id, p->x, p->e);
-    if (rc != 0 || entity_forgotten(p->x)) {
-        return rc == ERR_NOTFOUND ? 0 : rc;
+    char name[WRITTEN_NAME];
+    struct buf held;
+    struct id id;
+    bool found = false;
+    written_name(w->key, name);
+    buf_init(&held, 4096);
+    int rc = local_get(p->n->store, name, &held, &found, p->e);
+    bool same = rc == 0 && found && held.n >= ID_BYTES &&
+                bytes_eq(bytes_slice(buf_view(&held), ID_BYTES, SIZE_MAX),
+                         bytes_of(w->parents, w->n * sizeof(w->parents[0])));
+    if (rc == 0 && found && !same && held.n >= ID_BYTES) {
+        memcpy(id.b, held.p, ID_BYTES);
+        rc = excerpt_forget(p->n, &id, p->e);
     }
-    draft_reset(&p->draft, SPACE_PROPOSITION, CLASS_MODEL, id);
-    rc = stale_drop(p, k);
-    for (size_t i = 0; rc == 0 && k != NULL && i < k->n; i++) {
-        rc = element_make(p, k->rows[i]);
-        if (rc == 0 && !element_held(p, buf_view(&p->element))) {
-            draft_set_add(&p->draft, SET_EXCERPT, buf_view(&p->element));
-        }
+    if (rc == 0 && !same) {
+        rc = excerpt_write(p, w, &id);
+        buf_clear(&held);
+        (void)buf_append(&held, id.b, ID_BYTES);
+        (void)buf_append(&held, w->parents, w->n * sizeof(w->parents[0]));
+        rc = rc == 0 ? local_set(p->n->store, name, buf_view(&held), p->e) : rc;
     }
-    return rc == 0 && p->draft.n_actions > 0 ? store_write(p->n->store, &p->draft, p->e) : rc;
+    buf_release(&held);
+    return rc;
 }
 
-#define PUBLISHED_PREFIX "share:text:"
-
-static void published_name(const struct id *id, char out[sizeof(PUBLISHED_PREFIX) + ID_TEXT])
-{
-    memcpy(out, PUBLISHED_PREFIX, sizeof(PUBLISHED_PREFIX) - 1);
-    id_text(id, out + sizeof(PUBLISHED_PREFIX) - 1);
-}
-
-struct published {
+struct stale {
     struct publish *p;
-    struct buf gone; /* struct id: published before, not picked now */
+    struct buf found; /* struct { key 16, excerpt id 16 } */
 };
 
-static int published_note(void *ctx, const char *name, struct bytes value)
+static int stale_note(void *ctx, const char *name, struct bytes value)
 {
-    struct published *w = ctx;
-    struct id id;
-    (void)value;
-    if (id_parse(bytes_str(name + sizeof(PUBLISHED_PREFIX) - 1), &id) != 0 ||
-        map_find(w->p->props, bytes_of(id.b, ID_BYTES)) != NULL) {
+    struct stale *s = ctx;
+    struct id key;
+    if (id_parse(bytes_str(name + sizeof(WRITTEN_PREFIX) - 1), &key) != 0 || value.n < ID_BYTES ||
+        (s->p != NULL && map_find(s->p->keys, bytes_of(key.b, ID_BYTES)) != NULL)) {
         return 0;
     }
-    return buf_append(&w->gone, &id, sizeof(id));
+    (void)buf_append(&s->found, key.b, ID_BYTES);
+    return buf_append(&s->found, value.p, ID_BYTES);
 }
 
-static int withdraw(struct publish *p)
+/* Forgets the excerpts that are written and not wanted (`p` NULL: of all of them only that they are written).
+ */
+static int stale_drop(struct node *n, struct publish *p, struct err *e)
 {
-    struct published w = {.p = p};
-    buf_init(&w.gone, (size_t)64 << 20);
-    int rc = local_each(p->n->store, PUBLISHED_PREFIX, published_note, &w, p->e);
-    for (size_t at = 0; rc == 0 && at < w.gone.n; at += sizeof(struct id)) {
-        char name[sizeof(PUBLISHED_PREFIX) + ID_TEXT];
+    struct stale s = {.p = p};
+    buf_init(&s.found, (size_t)64 << 20);
+    int rc = local_each(n->store, WRITTEN_PREFIX, stale_note, &s, e);
+    for (size_t at = 0; rc == 0 && at < s.found.n; at += 2 * ID_BYTES) {
+        char name[WRITTEN_NAME];
         struct id id;
-        memcpy(&id, w.gone.p + at, sizeof(id));
-        rc = prop_publish(p, &id, NULL);
-        published_name(&id, name);
+        written_name(s.found.p + at, name);
+        memcpy(id.b, s.found.p + at + ID_BYTES, ID_BYTES);
+        rc = p != NULL ? excerpt_forget(n, &id, e) : 0;
         if (rc == 0) {
-            rc = local_set(p->n->store, name, BYTES_NONE, p->e);
+            rc = local_set(n->store, name, BYTES_NONE, e);
         }
     }
-    buf_release(&w.gone);
+    buf_release(&s.found);
     return rc;
+}
+
+int share_start_anew(struct node *n, struct err *e)
+{
+    return stale_drop(n, NULL, e);
 }
 
 static int publish_run(struct publish *p)
@@ -408,35 +402,97 @@ static int publish_run(struct publish *p)
         rc = local_sources(p->n->store, publish_source, p, p->e);
     }
     for (size_t i = 0; rc == 0 && i < map_count(p->sources); i++) {
-        rc = source_pick(p, map_at(p->sources, i)->key);
+        rc = source_want(p, map_at(p->sources, i)->key);
     }
-    const struct picked *picked = (const struct picked *)(const void *)p->picked.p;
-    for (size_t i = 0; rc == 0 && i < p->picked.n / sizeof(*picked); i++) {
-        char name[sizeof(PUBLISHED_PREFIX) + ID_TEXT];
-        rc = prop_publish(p, &picked[i].prop, &picked[i]);
-        published_name(&picked[i].prop, name);
-        if (rc == 0) {
-            rc = local_set(p->n->store, name, BYTES_LIT("1"), p->e);
-        }
+    const struct wanted *w = (const struct wanted *)(const void *)p->wanted.p;
+    for (size_t i = 0; rc == 0 && i < p->wanted.n / sizeof(*w); i++) {
+        rc = map_add(p->keys, bytes_of(w[i].key, 16), NULL) != NULL ? wanted_write(p, &w[i]) : ERR_NOMEM;
     }
-    return rc == 0 ? withdraw(p) : rc;
+    return rc == 0 ? stale_drop(p->n, p, p->e) : rc;
 }
 
 int share_publish(struct node *n, struct err *e)
 {
-    struct publish p = {.n = n, .sources = map_new(), .props = map_new(), .x = entity_new(), .e = e};
+    struct publish p = {.n = n, .sources = map_new(), .props = map_new(), .keys = map_new(), .e = e};
     buf_init(&p.setting, LIMIT_SETTING_BYTES);
-    buf_init(&p.picked, (size_t)64 << 20);
-    buf_init(&p.element, LIMIT_TEXT_BYTES);
+    buf_init(&p.rows, RECENT_MAX * sizeof(struct wanted));
+    buf_init(&p.wanted, (size_t)256 << 20);
     draft_init(&p.draft);
-    bool ready = p.sources != NULL && p.props != NULL && p.x != NULL;
+    bool ready = p.sources != NULL && p.props != NULL && p.keys != NULL;
     int rc = ready ? publish_run(&p) : err_set(e, ERR_NOMEM, "sharing excerpts");
     map_free(p.sources);
     map_free(p.props);
-    entity_free(p.x);
+    map_free(p.keys);
     draft_release(&p.draft);
     buf_release(&p.setting);
-    buf_release(&p.picked);
-    buf_release(&p.element);
+    buf_release(&p.rows);
+    buf_release(&p.wanted);
+    return rc;
+}
+
+/* ---- excerpts: reading ------------------------------------------------------------------------------------
+ */
+
+struct look {
+    const struct id *prop;
+    int (*fn)(void *ctx, const struct excerpt *x);
+    void *ctx;
+    struct buf ids; /* of the excerpts, for forgetting */
+};
+
+static bool stands_behind(const struct entity *x, const struct id *prop)
+{
+    size_t at = 0;
+    struct bytes parent;
+    while (entity_set_next(x, SET_PARENT, &at, &parent)) {
+        if (bytes_eq(parent, bytes_of(prop->b, ID_BYTES))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static int excerpt_look(void *ctx, const struct id *id, const struct entity *x)
+{
+    struct look *l = ctx;
+    struct excerpt out = {.time_ms = TIME_NONE};
+    struct stamp stamp;
+    struct bytes time;
+    struct rd r;
+    if (!stands_behind(x, l->prop)) {
+        return 0;
+    }
+    if (l->fn == NULL) {
+        return buf_append(&l->ids, id, sizeof(*id));
+    }
+    if (!entity_reg(x, REG_VALUE, &out.text, &stamp) || !entity_reg(x, REG_NAME, &out.source, NULL)) {
+        return 0;
+    }
+    if (entity_reg(x, REG_CREATED, &time, NULL)) {
+        rd_init(&r, time);
+        out.time_ms = rd_svarint(&r);
+    }
+    out.log = stamp.log;
+    return l->fn(l->ctx, &out);
+}
+
+int share_excerpts(struct node *n, const struct id *prop, int (*fn)(void *ctx, const struct excerpt *x),
+                   void *ctx, struct err *e)
+{
+    struct look l = {.prop = prop, .fn = fn, .ctx = ctx};
+    return store_entities(n->store, SPACE_EXCERPT, excerpt_look, &l, e);
+}
+
+int share_forget(struct node *n, const struct id *prop, struct err *e)
+{
+    struct look l = {.prop = prop};
+    buf_init(&l.ids, (size_t)64 << 20);
+    int rc = store_entities(n->store, SPACE_EXCERPT, excerpt_look, &l, e);
+    for (size_t at = 0; rc == 0 && at < l.ids.n; at += sizeof(struct id)) {
+        struct id id;
+        memcpy(&id, l.ids.p + at, sizeof(id));
+        rc = excerpt_forget(n, &id, e);
+    }
+    buf_release(&l.ids);
     return rc;
 }

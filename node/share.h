@@ -9,15 +9,15 @@
  *
  * The setting is this device's alone: no other device can widen what this one shares.
  *
- * An excerpt is an element of the set SET_EXCERPT of its proposition: device 16 | time svarint | source len,
- * bytes | text len, bytes. Forgetting the proposition erases it everywhere.
+ * An excerpt is an entity of SPACE_EXCERPT with a random id, one for each observation: REG_NAME the source,
+ * REG_VALUE the text, REG_CREATED the time, SET_PARENT the ids of the propositions it stands behind. Taking
+ * it back is forgetting it: its text leaves the logs of every device.
  */
 #ifndef NODE_SHARE_H
 #define NODE_SHARE_H
 
 #include "node/node.h"
 
-#define SET_EXCERPT ((enum op_tag)70)
 #define SHARE_EXCERPTS 3
 #define SHARE_EXCERPT_BYTES 300
 
@@ -34,13 +34,19 @@ int share_apply(struct node *n, struct err *e) MUST_CHECK;
 /* Writes the excerpts that are due and takes back those that are not. Cheap when no source shares its text.
  * A transaction must be open. */
 int share_publish(struct node *n, struct err *e) MUST_CHECK;
+/* Forgets which excerpts were written: the model is written anew, and they with it (node/join.h). */
+int share_start_anew(struct node *n, struct err *e) MUST_CHECK;
+/* Takes back every device's excerpts that stand behind a proposition: it is being forgotten. In a
+ * transaction. */
+int share_forget(struct node *n, const struct id *prop, struct err *e) MUST_CHECK;
 
 struct excerpt {
-    struct id device;
+    struct id log; /* whose */
     int64_t time_ms;
-    struct bytes source, text;
+    struct bytes source, text; /* borrowed for the call */
 };
-/* Reads an element of SET_EXCERPT; false when it is none. Views into it. */
-bool excerpt_read(struct bytes element, struct excerpt *out);
+/* The excerpts behind a proposition, this device's own among them. */
+int share_excerpts(struct node *n, const struct id *prop, int (*fn)(void *ctx, const struct excerpt *x),
+                   void *ctx, struct err *e) MUST_CHECK;
 
 #endif

@@ -6,6 +6,7 @@
 
 #include "base/map.h"
 #include "node/merged.h"
+#include "node/share.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -130,7 +131,16 @@ static int forget_body(struct node *n, void *ctx, struct err *e)
     if (rc == 0) {
         rc = infer_flush(n->infer, &f->sum, e);
     }
-    return rc != 0 ? rc : orphans_forget(n, f, e);
+    if (rc == 0) {
+        rc = orphans_forget(n, f, e);
+    }
+    for (size_t i = 0; rc == 0 && i < f->n_gone; i++) {
+        rc = share_forget(n, &f->gone[i], e);
+    }
+    if (rc == 0 && !f->by_source) {
+        rc = share_forget(n, &f->id, e);
+    }
+    return rc != 0 ? rc : share_publish(n, e);
 }
 
 /* Which, for the answer: with its text in a dry run only; afterwards the text is nowhere. */

@@ -34,32 +34,20 @@ static int evidence_put(void *ctx, const struct stored_observation *s, bool agai
     return 0;
 }
 
-static int excerpt_put(struct walk *w, const struct excerpt *x)
+/* What other devices share of their observations' text. */
+static int excerpt_put(void *ctx, const struct excerpt *x)
 {
+    struct walk *w = ctx;
     char device[LIMIT_NAME_BYTES + 1];
+    log_device_name(w->n, &x->log, device);
+    if (strcmp(device, w->n->home.name) == 0) {
+        return 0; /* its own are shown as what they are */
+    }
     cJSON *o = put_object(w->list, NULL);
-    device_name(w->n, &x->device, device);
     bool ok = o != NULL && put_time(o, "time", x->time_ms) == 0 && put_text(o, "source", x->source) == 0 &&
               put_text(o, "text", x->text) == 0 && put_bool(o, "supports", true) == 0 &&
               put_str(o, "device", device) == 0;
-    return ok ? 0 : ERR_NOMEM;
-}
-
-/* What other devices share of their observations' text. */
-static int excerpts_list(struct walk *w, const struct id *id, struct err *e)
-{
-    struct entity *x = entity_new();
-    size_t at = 0;
-    struct bytes element;
-    struct excerpt one;
-    int rc = x != NULL ? store_entity(w->n->store, SPACE_PROPOSITION, id, x, e) : ERR_NOMEM;
-    while (rc == 0 && entity_set_next(x, SET_EXCERPT, &at, &element)) {
-        if (excerpt_read(element, &one) && !id_eq(&one.device, &w->n->home.device)) {
-            rc = excerpt_put(w, &one);
-        }
-    }
-    entity_free(x);
-    return rc;
+    return ok ? 0 : (w->rc = ERR_NOMEM);
 }
 
 static int evidence_list(struct node *n, const cJSON *req, cJSON *doc, const struct id *id, struct err *e)
@@ -76,7 +64,7 @@ static int evidence_list(struct node *n, const cJSON *req, cJSON *doc, const str
         rc = local_links(n->store, id, true, (uint32_t)max, evidence_put, &w, e);
     }
     if (rc == 0) {
-        rc = excerpts_list(&w, id, e);
+        rc = share_excerpts(n, id, excerpt_put, &w, e);
     }
     return rc != 0 ? rc : put_num(doc, "evidence_total", (double)(support + against));
 }
