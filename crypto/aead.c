@@ -53,7 +53,6 @@ int aead_open(const struct aead *a, struct bytes sealed, struct buf *out)
     derive(a, sealed.p, k);
     if (!secret_eq(k + KEY_BYTES, sealed.p + AEAD_NONCE_BYTES, AEAD_COMMIT_BYTES))
         goto out;
-    rc = ERR_NOMEM;
     to = buf_extend(out, sealed.n - AEAD_EXTRA_BYTES);
     if (!to && out->err) {
         rc = out->err;

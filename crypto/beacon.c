@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-#define HOUR_MS (60 * 60 * 1000)
+#define HOUR_MS INT64_C(3600000)
 #define TAG_BYTES (BEACON_BYTES - BEACON_NONCE_BYTES)
 
 /* Rounds down before 1970 too, so that a clock set wrongly does no harm. */

@@ -288,7 +288,8 @@ static int do_silent(struct noise *h, struct bytes token)
 {
     if (bytes_eq(token, BYTES_LIT("psk"))) {
         CHECK(h->psk_at < h->n_psks);
-        mix_psk(h, h->psks[h->psk_at++]);
+        mix_psk(h, h->psks[h->psk_at]);
+        mem_wipe(h->psks[h->psk_at++], KEY_BYTES);
         return 0;
     }
     CHECK(token.n == 2);

@@ -172,6 +172,7 @@ static void start_cpace(struct pair *p, const struct rng *rng)
     cpace_start(&p->cpace, &in, rng);
     memcpy(p->share[p->joiner ? JOINER : HOST], p->cpace.share, CPACE_SHARE_BYTES);
     mem_wipe(prs, sizeof prs);
+    pair_code_wipe(&p->code);
 }
 
 static void make_psk(uint8_t isk[CPACE_ISK_BYTES], uint8_t psk[KEY_BYTES])

@@ -19,7 +19,7 @@ int words_put(struct bytes data, size_t n, struct buf *out) MUST_CHECK;
 #define RECOVERY_WORDS 24
 #define RECOVERY_BYTES 32
 /* Long enough for any 24 words with spaces. */
-#define RECOVERY_TEXT_MAX (RECOVERY_WORDS * 9)
+#define RECOVERY_TEXT_MAX 216u
 
 /* Appends 24 words separated by spaces. Give out its size beforehand (secret_buf_init). */
 int recovery_put(const uint8_t secret[RECOVERY_BYTES], struct buf *out) MUST_CHECK;

@@ -10,6 +10,7 @@
 #include "node/job.h"
 
 #include "base/check.h"
+#include "base/cursor.h"
 #include "base/text.h"
 #include "node/file.h"
 #include "node/model/tell.h"
@@ -43,6 +44,8 @@ struct job {
     int budget_ms;
     char path[LIMIT_PATH_BYTES];
     struct pauses pauses;
+    int64_t seen_ms; /* when this path was read before; TIME_NONE: never */
+    bool put_off;    /* records were left to a later reading: the cursor stays where it was */
     struct job_counts counts;
     struct job_bad bad[JOB_BAD_KEPT];
     size_t n_bad;
@@ -68,10 +71,30 @@ static int default_path(struct job *j, struct err *e)
     return ERR_NOTFOUND;
 }
 
-static int cursor_name(const struct job *j, char out[LIMIT_PATH_BYTES + 64], struct err *e)
+/* What this device remembers of a path: "cursor", how far it was read; "seen", when. */
+static int memory_name(const struct job *j, const char *what, char out[LIMIT_PATH_BYTES + 64], struct err *e)
 {
-    int n = snprintf(out, LIMIT_PATH_BYTES + 64, "cursor:%s:%s", j->observer->name, j->path);
+    int n = snprintf(out, LIMIT_PATH_BYTES + 64, "%s:%s:%s", what, j->observer->name, j->path);
     return n > 0 && (size_t)n < LIMIT_PATH_BYTES + 64 ? 0 : err_set(e, ERR_LIMIT, "the path is too long");
+}
+
+static int seen_load(struct job *j, struct err *e)
+{
+    char name[LIMIT_PATH_BYTES + 64];
+    bool found = false;
+    j->seen_ms = TIME_NONE;
+    buf_clear(&j->scratch);
+    int rc = memory_name(j, "seen", name, e);
+    if (rc == 0) {
+        rc = local_get(j->n->store, name, &j->scratch, &found, e);
+    }
+    if (rc == 0 && found) {
+        struct rd r;
+        rd_init(&r, buf_view(&j->scratch));
+        int64_t ms = (int64_t)rd_u64(&r);
+        j->seen_ms = rd_end(&r) == 0 ? ms : TIME_NONE;
+    }
+    return rc;
 }
 
 static int reader_open(struct job *j, int fd, struct err *e)
@@ -79,8 +102,11 @@ static int reader_open(struct job *j, int fd, struct err *e)
     char name[LIMIT_PATH_BYTES + 64];
     struct observer_env env;
     bool found = false;
+    int rc = j->fed ? 0 : seen_load(j, e);
+    if (rc == 0) {
+        rc = memory_name(j, "cursor", name, e);
+    }
     buf_clear(&j->scratch);
-    int rc = cursor_name(j, name, e);
     if (rc == 0 && !j->fed) {
         rc = local_get(j->n->store, name, &j->scratch, &found, e);
     }
@@ -155,6 +181,7 @@ int job_open(struct job **out, struct node *n, const struct job_spec *spec, stru
     j->n = n;
     j->lines.fd = -1;
     j->piece_fd = -1;
+    j->seen_ms = TIME_NONE;
     j->fed = spec->path != NULL && strcmp(spec->path, "-") == 0;
     j->more_coming = j->fed;
     j->growing = spec->growing;
@@ -164,9 +191,6 @@ int job_open(struct job **out, struct node *n, const struct job_spec *spec, stru
     int rc = source_find(j, spec, e);
     if (rc == 0) {
         rc = path_take(j, spec, e);
-    }
-    if (rc == 0) {
-        rc = pauses_load(n->store, &j->pauses, e);
     }
     if (rc == 0) {
         rc = share_load(n->store, &j->share, e);
@@ -255,6 +279,45 @@ static void stored_fill(struct job *j, const struct observation *o, struct store
     event_key(secret_view(&j->n->home.keys.event), o, out->key);
 }
 
+/* A record without a time is as old as the time between two readings of its file allows: when there was a
+ * pause in between, it may be from it. It is then withheld for good, by its key, since the next reading may
+ * start from the beginning of the file. A file that was never read before is older than the pause that runs:
+ * it waits. */
+static int untimed_withheld(struct job *j, const struct observation *o, bool *out, struct err *e)
+{
+    char name[sizeof("withheld:") + 32];
+    uint8_t key[16];
+    struct buf mark;
+    event_key(secret_view(&j->n->home.keys.event), o, key);
+    int at = snprintf(name, sizeof(name), "withheld:");
+    for (size_t i = 0; i < sizeof(key); i++) {
+        at += snprintf(name + at, sizeof(name) - (size_t)at, "%02x", key[i]);
+    }
+    int64_t now = j->teller.now_ms;
+    *out = pauses_meet(&j->pauses, j->seen_ms != TIME_NONE ? j->seen_ms : now, now);
+    if (*out && j->seen_ms == TIME_NONE) {
+        j->put_off = true;
+        return 0;
+    }
+    if (*out) {
+        return local_set(j->n->store, name, BYTES_LIT("1"), e);
+    }
+    buf_init(&mark, 8);
+    int rc = local_get(j->n->store, name, &mark, out, e);
+    buf_release(&mark);
+    return rc;
+}
+
+/* Was it made during a pause? What a calendar plans was not made at the time that it is planned for. */
+static int paused_check(struct job *j, const struct observation *o, bool untimed, bool *out, struct err *e)
+{
+    if (untimed) {
+        return untimed_withheld(j, o, out, e);
+    }
+    *out = !j->observer->plans && pauses_at(&j->pauses, o->time_ms) != 0;
+    return 0;
+}
+
 /* Audit, then store, then index. Nothing of a dropped record is kept but the count. */
 static int observation_take(struct job *j, struct observation *o, struct err *e)
 {
@@ -268,10 +331,12 @@ static int observation_take(struct job *j, struct observation *o, struct err *e)
         node_observer_env(j->n, &env);
         o->offset_min = env.zone_offset(env.zone_ctx, o->time_ms);
     }
-    if (pauses_at(&j->pauses, o->time_ms) != 0) {
+    bool paused = false;
+    int rc = paused_check(j, o, untimed, &paused, e);
+    if (rc != 0 || paused) {
         j->counts.dropped++;
         audit_note(j->n->audit, "paused", o->source, o->time_ms);
-        return 0;
+        return rc;
     }
     enum audit_verdict v = audit_check(j->n->audit, o, &clean);
     if (v == AUDIT_DROP) {
@@ -280,7 +345,7 @@ static int observation_take(struct job *j, struct observation *o, struct err *e)
     }
     j->counts.redacted += v == AUDIT_REDACT ? 1 : 0;
     stored_fill(j, &clean, &stored);
-    int rc = local_observation_add(j->n->store, &stored, &stored.row, &fresh, e);
+    rc = local_observation_add(j->n->store, &stored, &stored.row, &fresh, e);
     if (rc != 0) {
         return rc;
     }
@@ -438,8 +503,28 @@ static int cursor_save(struct job *j, struct err *e)
     if (rc != 0) {
         return err_set(e, rc, "saving the cursor");
     }
-    rc = cursor_name(j, name, e);
+    rc = memory_name(j, "cursor", name, e);
     return rc != 0 ? rc : local_set(j->n->store, name, buf_view(&j->scratch), e);
+}
+
+/* The next reading finds what was written after this one began. */
+static int seen_save(struct job *j, struct err *e)
+{
+    char name[LIMIT_PATH_BYTES + 64];
+    if (j->fed || j->reader == NULL) {
+        return 0;
+    }
+    buf_clear(&j->scratch);
+    wr_u64(&j->scratch, (uint64_t)j->teller.now_ms);
+    int rc = memory_name(j, "seen", name, e);
+    return rc != 0 ? rc : local_set(j->n->store, name, buf_view(&j->scratch), e);
+}
+
+/* Settings that may have changed since the last step. */
+static int step_prepare(struct job *j, struct err *e)
+{
+    j->teller.audit = j->n->audit;
+    return pauses_load(j->n->store, &j->pauses, e);
 }
 
 /* The body of a step inside its transaction: 1 more, 0 this phase is over, negative. */
@@ -449,7 +534,8 @@ static int step_body(struct job *j, struct err *e)
         int rc = infer_flush(j->n->infer, &j->counts.props, e);
         return rc != 0 ? rc : share_publish(j->n, e);
     }
-    int more = records_take(j, e);
+    int more = step_prepare(j, e);
+    more = more == 0 ? records_take(j, e) : more;
     if (more < 0 && (!j->input_failed || j->counts.read == 0)) {
         return more;
     }
@@ -459,8 +545,11 @@ static int step_body(struct job *j, struct err *e)
         more = 0;
     }
     int rc = audit_counts_save(j, e);
-    if (rc == 0) {
+    if (rc == 0 && !j->put_off) {
         rc = cursor_save(j, e);
+    }
+    if (rc == 0 && more == 0 && !j->put_off) {
+        rc = seen_save(j, e);
     }
     return rc != 0 ? rc : more;
 }
@@ -474,11 +563,12 @@ static int step_transaction(struct job *j, struct err *e)
     int more = step_body(j, e);
     if (more < 0) {
         store_rollback(j->n->store);
-        return more;
+    } else {
+        rc = store_commit(j->n->store, e);
     }
-    rc = store_commit(j->n->store, e);
-    if (rc == 0) {
-        audit_counts_clear(j->n->audit);
+    audit_counts_clear(j->n->audit); /* saved, or undone with the rest */
+    if (more < 0) {
+        return more;
     }
     return rc != 0 ? rc : more;
 }

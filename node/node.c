@@ -306,8 +306,8 @@ static int contents_open(struct node *n, struct err *e)
 static void contents_close(struct node *n)
 {
     for (size_t i = 0; i < JOBS_MAX; i++) {
-        job_close(n->jobs[i]);
-        n->jobs[i] = NULL;
+        job_close(n->jobs[i].job);
+        n->jobs[i].job = NULL;
     }
     infer_close(n->infer);
     audit_free(n->audit);

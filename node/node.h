@@ -51,7 +51,13 @@ struct node {
     bool audit_broken;       /* the stored rules do not parse: everything is dropped */
     char tmp_dir[LIMIT_PATH_BYTES];
     int64_t started_ms;
-    struct job *jobs[JOBS_MAX];
+    struct job_slot {
+        struct job *job;
+        int64_t number; /* never given twice */
+        uint64_t used;  /* grows with each use */
+    } jobs[JOBS_MAX];
+    int64_t jobs_started;
+    uint64_t jobs_used;
     /* Set by the watcher (node/watch.h): the state of a watched path for `status`; NULL without one. */
     const char *(*watch_state)(void *ctx, const char *source, const char *path);
     void (*watch_changed)(void *ctx); /* the list of watches was edited */

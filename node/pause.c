@@ -69,6 +69,16 @@ int pauses_end(struct store *s, struct pauses *p, int64_t now_ms, struct err *e)
     return pauses_save(s, p, e);
 }
 
+bool pauses_meet(const struct pauses *p, int64_t from_ms, int64_t until_ms)
+{
+    for (size_t i = 0; i < p->n; i++) {
+        if (p->v[i].from_ms <= until_ms && p->v[i].until_ms > from_ms) {
+            return true;
+        }
+    }
+    return false;
+}
+
 int64_t pauses_at(const struct pauses *p, int64_t t_ms)
 {
     for (size_t i = p->n; i > 0; i--) {

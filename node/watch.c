@@ -1,13 +1,17 @@
 /* The watcher. inotify looks at folders, not at files, since most programs replace their history file by
  * renaming a new one over it; an event counts for an entry when its name begins with the file's name (so that
- * "places.sqlite-wal" wakes "places.sqlite"), or whatever its name for a watched folder.
+ * "places.sqlite-wal" wakes "places.sqlite"), or whatever its name for a watched folder. A path that is a
+ * symbolic link is looked at in two spots, where it lies and where it leads. A folder that is missing is
+ * waited for in the nearest one above it that is there, so nothing is ever polled for.
  */
 #include "node/watch.h"
 
+#include "base/check.h"
 #include "node/job.h"
 #include "node/watchlist.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,16 +22,21 @@
 #define REST_MS_MIN 300 /* a burst of writes is one change */
 #define REST_MS_MAX 60000
 #define REST_FACTOR 20 /* reading may take a twentieth of the time */
-#define RETRY_MS 60000 /* a path that cannot be read is tried again when its folder changes, or after this   \
-                        */
+#define RETRY_MS                                                                                             \
+    60000 /* what is there but cannot be read is tried again when its folder changes, or after this */
 #define STEP_BUDGET_MS 30
-#define EVENTS (IN_MODIFY | IN_CLOSE_WRITE | IN_MOVED_TO | IN_CREATE | IN_ONLYDIR)
+#define EVENTS (IN_MODIFY | IN_CLOSE_WRITE | IN_MOVED_TO | IN_CREATE | IN_MOVE_SELF | IN_ONLYDIR)
+#define SPOTS 2
+
+struct spot {
+    int wd;         /* -1: none */
+    char name[256]; /* what to wait for in the folder; "" = anything */
+};
 
 struct entry {
     char source[LIMIT_NAME_BYTES];
     char path[LIMIT_PATH_BYTES];
-    char name[256];  /* of the file in its folder; "" = the whole folder is watched */
-    int wd;          /* -1: not watched yet */
+    struct spot spots[SPOTS];
     int64_t due_ms;  /* monotonic; TIME_NONE: nothing to do */
     int64_t rest_ms; /* between a change and reading it */
     int64_t started_ms;
@@ -40,7 +49,7 @@ struct entry {
 struct watch {
     struct node *n;
     int fd;
-    bool reload;
+    bool reload, paused;
     size_t count;
     struct entry *entries[WATCHES_MAX];
 };
@@ -58,14 +67,26 @@ static void state_set(struct entry *x, const char *what, const char *text)
 /* ---- the list --------------------------------------------------------------------------------------------
  */
 
+/* Gives a folder up, unless another spot looks at it too. */
+static void spot_clear(struct watch *w, struct spot *s)
+{
+    int wd = s->wd;
+    s->wd = -1;
+    for (size_t i = 0; i < w->count; i++) {
+        for (size_t k = 0; k < SPOTS; k++) {
+            wd = w->entries[i]->spots[k].wd == wd ? -1 : wd;
+        }
+    }
+    if (wd >= 0) {
+        (void)inotify_rm_watch(w->fd, wd);
+    }
+}
+
+/* x is still, or no longer, in the list; the others there are alive. */
 static void entry_free(struct watch *w, struct entry *x)
 {
-    bool shared = false;
-    for (size_t i = 0; i < w->count; i++) {
-        shared = shared || (w->entries[i] != x && w->entries[i]->wd == x->wd);
-    }
-    if (x->wd >= 0 && !shared) {
-        (void)inotify_rm_watch(w->fd, x->wd);
+    for (size_t k = 0; k < SPOTS; k++) {
+        spot_clear(w, &x->spots[k]);
     }
     job_close(x->job);
     free(x);
@@ -98,7 +119,9 @@ static int entry_listed(void *ctx, const char *source, const char *path)
     }
     memcpy(x->source, source, strlen(source) + 1);
     memcpy(x->path, path, strlen(path) + 1);
-    x->wd = -1;
+    for (size_t k = 0; k < SPOTS; k++) {
+        x->spots[k].wd = -1;
+    }
     x->listed = true;
     x->due_ms = now_ms(w);
     x->rest_ms = REST_MS_MIN;
@@ -118,40 +141,69 @@ static void list_reload(struct watch *w)
         log_line(&w->n->log, LOG_ERROR, "watch", "reading the list: %s", e.text);
         return;
     }
-    size_t kept = 0;
-    for (size_t i = 0; i < w->count; i++) {
+    for (size_t i = 0; i < w->count;) {
         struct entry *x = w->entries[i];
         if (x->listed) {
-            w->entries[kept++] = x;
-        } else {
-            entry_free(w, x);
+            i++;
+            continue;
         }
+        w->entries[i] = w->entries[--w->count];
+        entry_free(w, x);
     }
-    w->count = kept;
 }
 
 /* ---- looking at one --------------------------------------------------------------------------------------
  */
 
-/* Watches the folder of `file`, or `file` itself when it is a folder. */
-static void inotify_arm(struct watch *w, struct entry *x, const char *file)
+/* Takes the last component off an absolute path, into name; "/" keeps none. */
+static void path_up(char path[LIMIT_PATH_BYTES], char name[256])
+{
+    char *slash = strrchr(path, '/');
+    (void)snprintf(name, 256, "%s", slash + 1);
+    slash[slash == path ? 1 : 0] = '\0';
+}
+
+/* Looks at the folder of `file`, at `file` itself when it is a folder, or at the nearest folder that is
+ * there. True when that is another folder than before. */
+static bool spot_arm(struct watch *w, struct spot *s, const char *file)
 {
     char dir[LIMIT_PATH_BYTES];
+    char name[256] = "";
     struct stat st;
-    const char *slash = strrchr(file, '/');
-    bool folder = stat(file, &st) == 0 && S_ISDIR(st.st_mode);
-    if (folder || slash == NULL) {
-        (void)snprintf(dir, sizeof(dir), "%s", file);
-        x->name[0] = '\0';
-    } else {
-        (void)snprintf(dir, sizeof(dir), "%.*s", slash == file ? 1 : (int)(slash - file), file);
-        (void)snprintf(x->name, sizeof(x->name), "%s", slash + 1);
+    CHECK(file[0] == '/'); /* watchlist.c sees to it */
+    (void)snprintf(dir, sizeof(dir), "%s", file);
+    if (stat(dir, &st) != 0 || !S_ISDIR(st.st_mode)) {
+        path_up(dir, name);
     }
-    x->wd = inotify_add_watch(w->fd, dir, EVENTS);
-    if (x->wd < 0) {
-        state_set(x, "cannot be watched: ", strerror(errno));
-        log_line(&w->n->log, LOG_WARN, "watch", "%s: cannot watch its folder: %s", x->source,
-                 strerror(errno));
+    int wd = inotify_add_watch(w->fd, dir, EVENTS);
+    while (wd < 0 && (errno == ENOENT || errno == ENOTDIR) && dir[1] != '\0') {
+        path_up(dir, name);
+        wd = inotify_add_watch(w->fd, dir, EVENTS);
+    }
+    bool moved = wd != s->wd;
+    if (moved) {
+        spot_clear(w, s);
+    }
+    s->wd = wd;
+    (void)snprintf(s->name, sizeof(s->name), "%s", name);
+    return moved;
+}
+
+/* Watches `file`, and where it leads when it is a link. What changed before the watch stood is seen by
+ * reading once more. */
+static void entry_arm(struct watch *w, struct entry *x, const char *file)
+{
+    char real[PATH_MAX];
+    bool moved = spot_arm(w, &x->spots[0], file);
+    int eno = errno;
+    if (realpath(file, real) != NULL && strlen(real) < LIMIT_PATH_BYTES && strcmp(real, file) != 0) {
+        moved = spot_arm(w, &x->spots[1], real) || moved;
+    } else {
+        spot_clear(w, &x->spots[1]);
+    }
+    x->again = x->again || moved;
+    if (x->spots[0].wd < 0) {
+        log_line(&w->n->log, LOG_WARN, "watch", "%s: cannot watch its folder: %s", x->source, strerror(eno));
     }
 }
 
@@ -161,10 +213,15 @@ static void entry_failed(struct watch *w, struct entry *x, const struct err *e)
     log_line(&w->n->log, LOG_WARN, "watch", "%s: %s", x->source, e->text);
     job_close(x->job);
     x->job = NULL;
-    x->due_ms = now_ms(w) + RETRY_MS;
-    if (x->wd < 0) {
-        inotify_arm(w, x, x->path);
+    bool again = x->again;
+    x->again = false;
+    entry_arm(w, x, x->path);
+    if (again || x->again) {
+        x->due_ms = now_ms(w) + x->rest_ms;
+    } else {
+        x->due_ms = e->code == ERR_NOTFOUND && x->spots[0].wd >= 0 ? TIME_NONE : now_ms(w) + RETRY_MS;
     }
+    x->again = false;
 }
 
 static void entry_done(struct watch *w, struct entry *x)
@@ -181,7 +238,7 @@ static void entry_done(struct watch *w, struct entry *x)
                                                     : took * REST_FACTOR;
     x->due_ms = x->again ? now_ms(w) + x->rest_ms : TIME_NONE;
     x->again = false;
-    state_set(x, x->wd >= 0 ? "watching" : "cannot be watched", "");
+    state_set(x, x->spots[0].wd >= 0 ? "watching" : "cannot be watched", "");
 }
 
 static int entry_start(struct watch *w, struct entry *x, struct err *e)
@@ -190,10 +247,8 @@ static int entry_start(struct watch *w, struct entry *x, struct err *e)
         .source = x->source, .path = x->path, .budget_ms = STEP_BUDGET_MS, .growing = true};
     x->started_ms = now_ms(w);
     int rc = job_open(&x->job, w->n, &spec, e);
-    if (rc == 0 && x->wd < 0) {
-        inotify_arm(w, x, job_file(x->job));
-    }
     if (rc == 0) {
+        entry_arm(w, x, job_file(x->job));
         state_set(x, "reading", "");
     }
     return rc;
@@ -256,10 +311,32 @@ int watch_fd(const struct watch *w)
 
 static void entry_touch(struct watch *w, struct entry *x)
 {
+    int64_t due = now_ms(w) + x->rest_ms;
     if (x->job != NULL) {
         x->again = true;
-    } else if (x->due_ms == TIME_NONE) {
-        x->due_ms = now_ms(w) + x->rest_ms;
+    } else if (x->due_ms == TIME_NONE || x->due_ms > due) {
+        x->due_ms = due;
+    }
+}
+
+static bool name_fits(const struct spot *s, const struct inotify_event *ev)
+{
+    return s->name[0] == '\0' || (ev->len > 0 && strncmp(ev->name, s->name, strlen(s->name)) == 0);
+}
+
+static void spot_event(struct watch *w, struct entry *x, struct spot *s, const struct inotify_event *ev)
+{
+    if (ev->wd != s->wd) {
+        return;
+    }
+    if ((ev->mask & (IN_IGNORED | IN_MOVE_SELF)) != 0) {
+        /* The folder is gone, or elsewhere: looked at anew, from the path. */
+        if ((ev->mask & IN_IGNORED) != 0) {
+            s->wd = -1;
+        }
+        entry_touch(w, x);
+    } else if (name_fits(s, ev)) {
+        entry_touch(w, x);
     }
 }
 
@@ -270,14 +347,8 @@ static void event_take(struct watch *w, const struct inotify_event *ev)
         if ((ev->mask & IN_Q_OVERFLOW) != 0) {
             entry_touch(w, x);
         }
-        if (ev->wd != x->wd) {
-            continue;
-        }
-        if ((ev->mask & IN_IGNORED) != 0) {
-            x->wd = -1; /* the folder is gone: try again, from the path */
-            entry_touch(w, x);
-        } else if (x->name[0] == '\0' || (ev->len > 0 && strncmp(ev->name, x->name, strlen(x->name)) == 0)) {
-            entry_touch(w, x);
+        for (size_t k = 0; k < SPOTS; k++) {
+            spot_event(w, x, &x->spots[k], ev);
         }
     }
 }
@@ -316,6 +387,16 @@ static struct entry *entry_due(struct watch *w, int64_t now, int64_t *next_ms)
     return best;
 }
 
+/* After a pause everything is looked at once, so that what lies in it is told from what comes later (job.c).
+ */
+static void pause_over(struct watch *w)
+{
+    w->paused = false;
+    for (size_t i = 0; i < w->count; i++) {
+        w->entries[i]->due_ms = now_ms(w);
+    }
+}
+
 int64_t watch_step(struct watch *w)
 {
     int64_t next_ms = TIME_NONE;
@@ -324,10 +405,14 @@ int64_t watch_step(struct watch *w)
     }
     int64_t paused_until = node_paused_until(w->n);
     int64_t now = now_ms(w);
-    struct entry *x = entry_due(w, now, &next_ms);
     if (paused_until != 0) {
-        return next_ms == TIME_NONE ? TIME_NONE : now + (paused_until - clock_wall_ms(&w->n->clock)) + 1;
+        w->paused = true;
+        return w->count == 0 ? TIME_NONE : now + (paused_until - clock_wall_ms(&w->n->clock)) + 1;
     }
+    if (w->paused) {
+        pause_over(w);
+    }
+    struct entry *x = entry_due(w, now, &next_ms);
     if (x == NULL) {
         return next_ms;
     }

@@ -775,6 +775,7 @@ const struct observer observer_ical = {
     .summary = "events and tasks of iCalendar files, a year ahead",
     .path_hint = "calendar file or folder",
     .watch_folder = true,
+    .plans = true,
     .open = ical_open,
     .next = ical_next,
     .cursor = ical_cursor,

@@ -35,15 +35,22 @@ static int summary_put(cJSON *doc, const struct infer_summary *s)
     return ok ? 0 : ERR_NOMEM;
 }
 
-static int progress_put(cJSON *doc, size_t number, const struct job *j, bool done)
+static int progress_put(cJSON *doc, const struct job_slot *s, bool done)
 {
+    const struct job *j = s->job;
     const struct job_counts *c = job_counts(j);
     const struct {
         const char *key;
         uint64_t v;
-    } nums[] = {{"job", number},         {"bytes", c->bytes},       {"bytes_total", c->bytes_total},
-                {"read", c->read},       {"added", c->added},       {"known", c->known},
-                {"dropped", c->dropped}, {"redacted", c->redacted}, {"skipped", c->skipped},
+    } nums[] = {{"job", (uint64_t)s->number},
+                {"bytes", c->bytes},
+                {"bytes_total", c->bytes_total},
+                {"read", c->read},
+                {"added", c->added},
+                {"known", c->known},
+                {"dropped", c->dropped},
+                {"redacted", c->redacted},
+                {"skipped", c->skipped},
                 {"bad", c->bad}};
     for (size_t i = 0; i < sizeof(nums) / sizeof(nums[0]); i++) {
         if (put_num(doc, nums[i].key, (double)nums[i].v) != 0) {
@@ -61,33 +68,38 @@ static int progress_put(cJSON *doc, size_t number, const struct job *j, bool don
 }
 
 /* The slot that "job" names. */
-static int slot_find(struct node *n, const cJSON *req, size_t *out, struct err *e)
+static struct job_slot *slot_find(struct node *n, const cJSON *req, struct err *e)
 {
-    int64_t v = arg_int(req, "job", -1);
-    if (v < 1 || v > JOBS_MAX || n->jobs[v - 1] == NULL) {
-        return err_set(e, ERR_NOTFOUND, "there is no such job");
-    }
-    *out = (size_t)v - 1;
-    return 0;
-}
-
-static void slot_close(struct node *n, size_t i)
-{
-    job_close(n->jobs[i]);
-    n->jobs[i] = NULL;
-}
-
-/* A free slot; when all are taken, the one that was started first is given up: its command has long gone, or
- * will be told. */
-static size_t slot_take(struct node *n)
-{
+    int64_t number = arg_int(req, "job", -1);
     for (size_t i = 0; i < JOBS_MAX; i++) {
-        if (n->jobs[i] == NULL) {
-            return i;
+        if (n->jobs[i].job != NULL && n->jobs[i].number == number) {
+            n->jobs[i].used = ++n->jobs_used;
+            return &n->jobs[i];
         }
     }
-    slot_close(n, 0);
-    return 0;
+    (void)err_set(e, ERR_NOTFOUND, "there is no such job");
+    return NULL;
+}
+
+static void slot_close(struct job_slot *s)
+{
+    job_close(s->job);
+    s->job = NULL;
+}
+
+/* A free slot; when all are taken, the one that nobody has used for longest is given up: its command has long
+ * gone, or will be told. */
+static struct job_slot *slot_take(struct node *n)
+{
+    struct job_slot *idle = &n->jobs[0];
+    for (size_t i = 0; i < JOBS_MAX; i++) {
+        if (n->jobs[i].job == NULL) {
+            return &n->jobs[i];
+        }
+        idle = n->jobs[i].used < idle->used ? &n->jobs[i] : idle;
+    }
+    slot_close(idle);
+    return idle;
 }
 
 int api_job_start(struct node *n, const cJSON *req, cJSON *doc, struct err *e)
@@ -112,50 +124,47 @@ int api_job_start(struct node *n, const cJSON *req, cJSON *doc, struct err *e)
         job_close(j);
         return rc;
     }
-    size_t slot = slot_take(n);
-    n->jobs[slot] = j;
-    rc = put_num(doc, "job", (double)(slot + 1));
+    struct job_slot *slot = slot_take(n);
+    *slot = (struct job_slot){.job = j, .number = ++n->jobs_started, .used = ++n->jobs_used};
+    rc = put_num(doc, "job", (double)slot->number);
     return rc != 0 ? rc : put_str(doc, "path", job_path(j));
 }
 
 int api_job_step(struct node *n, const cJSON *req, cJSON *doc, struct err *e)
 {
-    size_t slot = 0;
-    int rc = slot_find(n, req, &slot, e);
-    if (rc != 0) {
-        return rc;
+    struct job_slot *slot = slot_find(n, req, e);
+    if (slot == NULL) {
+        return ERR_NOTFOUND;
     }
-    int more = job_step(n->jobs[slot], e);
-    rc = more < 0 ? more : progress_put(doc, slot + 1, n->jobs[slot], more == 0);
+    int more = job_step(slot->job, e);
+    int rc = more < 0 ? more : progress_put(doc, slot, more == 0);
     if (more <= 0) {
-        slot_close(n, slot);
+        slot_close(slot);
     }
     return rc;
 }
 
 int api_job_feed(struct node *n, const cJSON *req, cJSON *doc, struct err *e)
 {
-    size_t slot = 0;
-    int rc = slot_find(n, req, &slot, e);
+    struct job_slot *slot = slot_find(n, req, e);
+    if (slot == NULL) {
+        return ERR_NOTFOUND;
+    }
+    int rc = job_feed(slot->job, arg_text(req, "data"), arg_bool(req, "last"), e);
     if (rc != 0) {
+        slot_close(slot);
         return rc;
     }
-    rc = job_feed(n->jobs[slot], arg_text(req, "data"), arg_bool(req, "last"), e);
-    if (rc != 0) {
-        slot_close(n, slot);
-        return rc;
-    }
-    return progress_put(doc, slot + 1, n->jobs[slot], false);
+    return progress_put(doc, slot, false);
 }
 
 int api_job_stop(struct node *n, const cJSON *req, cJSON *doc, struct err *e)
 {
-    size_t slot = 0;
-    int rc = slot_find(n, req, &slot, e);
-    if (rc != 0) {
-        return rc;
+    struct job_slot *slot = slot_find(n, req, e);
+    if (slot == NULL) {
+        return ERR_NOTFOUND;
     }
-    rc = progress_put(doc, slot + 1, n->jobs[slot], false);
-    slot_close(n, slot);
+    int rc = progress_put(doc, slot, false);
+    slot_close(slot);
     return rc;
 }

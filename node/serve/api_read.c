@@ -164,6 +164,9 @@ int api_export(struct node *n, const cJSON *req, cJSON *doc, struct err *e)
     struct export w = {.n = n};
     struct bytes after = arg_text(req, "after");
     int rc = max_arg(req, 1000, 10000, &w.max, e);
+    if (rc == 0 && w.max == 0) {
+        rc = err_set(e, ERR_USAGE, "'max' is at least 1");
+    }
     if (rc == 0 && after.p != NULL) {
         rc = id_parse(after, &w.after) != 0 ? err_set(e, ERR_USAGE, "'after' is not an id") : 0;
     }

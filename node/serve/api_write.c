@@ -10,16 +10,8 @@
 /* ---- tell ------------------------------------------------------------------------------------------------
  */
 
-struct tell_work {
-    struct told told;
-    struct id id;
-    enum tell_outcome outcome;
-    cJSON *redacted;
-};
-
-/* What the redactor took out of the sentence, so that the user is told; moves the audit's counts to the audit
- * log. */
-static int redactions_save(struct node *n, struct tell_work *w, struct err *e)
+/* What the redactor took out of a sentence, for the audit log and (list, may be NULL) for the user. */
+static int redactions_save(struct node *n, cJSON *list, struct err *e)
 {
     struct audit_count c;
     for (size_t i = 0; audit_counts_at(n->audit, i, &c); i++) {
@@ -28,8 +20,8 @@ static int redactions_save(struct node *n, struct tell_work *w, struct err *e)
         row.rule = bytes_str(c.rule);
         row.source = bytes_str(c.source);
         int rc = local_audit_add(n->store, &row, e);
-        cJSON *o = rc == 0 ? put_object(w->redacted, NULL) : NULL;
-        if (rc == 0 &&
+        cJSON *o = rc == 0 && list != NULL ? put_object(list, NULL) : NULL;
+        if (rc == 0 && list != NULL &&
             (o == NULL || put_str(o, "what", c.rule) != 0 || put_num(o, "count", (double)c.n) != 0)) {
             rc = ERR_NOMEM;
         }
@@ -39,6 +31,13 @@ static int redactions_save(struct node *n, struct tell_work *w, struct err *e)
     }
     return 0;
 }
+
+struct tell_work {
+    struct told told;
+    struct id id;
+    enum tell_outcome outcome;
+    cJSON *redacted;
+};
 
 static int tell_body(struct node *n, void *ctx, struct err *e)
 {
@@ -53,7 +52,7 @@ static int tell_body(struct node *n, void *ctx, struct err *e)
         rc = tell(&t, &w->told, &w->id, &w->outcome, e);
     }
     if (rc == 0) {
-        rc = redactions_save(n, w, e);
+        rc = redactions_save(n, w->redacted, e);
     }
     teller_release(&t);
     return rc;
@@ -109,6 +108,9 @@ static int reg_body(struct node *n, void *ctx, struct err *e)
         reg_draft(&d, x, w->tag, w->value);
         rc = store_write(n->store, &d, e);
     }
+    if (rc == 0) {
+        rc = redactions_save(n, NULL, e);
+    }
     draft_release(&d);
     entity_free(x);
     return rc;
@@ -159,9 +161,11 @@ int api_edit(struct node *n, const cJSON *req, cJSON *doc, struct err *e)
         return err_set(e, ERR_LIMIT, "the text is valid UTF-8 of at most %u bytes", LIMIT_TEXT_BYTES);
     }
     buf_init(&clean, 2 * LIMIT_TEXT_BYTES);
+    audit_counts_clear(n->audit);
     int rc = audit_text(n->audit, text, &clean);
     struct reg_work w = {.cls = CLASS_EDIT, .tag = REG_TEXT, .value = buf_view(&clean)};
     rc = rc != 0 ? err_set(e, rc, "auditing the text") : reg_set(n, req, doc, &w, e);
+    audit_counts_clear(n->audit);
     buf_release(&clean);
     return rc;
 }

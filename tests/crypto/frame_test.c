@@ -100,7 +100,7 @@ static void too_many_ops_are_not_sealed(void **state)
     uint8_t *big = calloc(1, FRAME_OPS_BYTES_MAX + 1);
     (void)state;
     scene_init(&s, 1);
-    buf_init(&out, FRAME_BYTES_MAX * 2);
+    buf_init(&out, (size_t)FRAME_BYTES_MAX * 2);
     assert_int_equal(frame_seal(&s.header, &s.keys, &s.rng, bytes_of(big, FRAME_OPS_BYTES_MAX + 1), &out),
                      ERR_LIMIT);
     assert_int_equal(out.n, 0);
@@ -327,19 +327,18 @@ static void versions_are_told_apart_from_nonsense(void **state)
 static void wrong_padding_inside_is_refused(void **state)
 {
     static const struct {
-        uint32_t n;
-        size_t size;  /* of the plaintext */
-        size_t dirty; /* this byte of it is set */
+        uint32_t n, size; /* of the ops as stated, of the plaintext */
+        uint32_t dirty;   /* this byte of the plaintext is set; UINT32_MAX: none */
         int rc;
-    } cases[] = {{0, 256, SIZE_MAX, 0},
-                 {252, 256, SIZE_MAX, 0},
-                 {253, 256, SIZE_MAX, ERR_FORMAT},
+    } cases[] = {{0, 256, UINT32_MAX, 0},
+                 {252, 256, UINT32_MAX, 0},
+                 {253, 256, UINT32_MAX, ERR_FORMAT},
                  {10, 256, 13, 0},
                  {10, 256, 14, ERR_FORMAT},
                  {10, 256, 255, ERR_FORMAT},
-                 {253, 272, SIZE_MAX, 0},
-                 {252, 272, SIZE_MAX, ERR_FORMAT},
-                 {10, 272, SIZE_MAX, ERR_FORMAT},
+                 {253, 272, UINT32_MAX, 0},
+                 {252, 272, UINT32_MAX, ERR_FORMAT},
+                 {10, 272, UINT32_MAX, ERR_FORMAT},
                  {UINT32_MAX, 256, 0, ERR_FORMAT}};
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -348,7 +347,7 @@ static void wrong_padding_inside_is_refused(void **state)
         struct frame f;
         uint8_t nonce[AEAD_NONCE_BYTES] = {0};
         scene_init(&s, 11);
-        s.header.body_bytes = (uint32_t)(AEAD_EXTRA_BYTES + cases[i].size);
+        s.header.body_bytes = AEAD_EXTRA_BYTES + cases[i].size;
         buf_init(&header, FRAME_HEADER_BYTES);
         buf_init(&body, 1000);
         buf_init(&plain, cases[i].size);

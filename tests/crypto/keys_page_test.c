@@ -8,6 +8,7 @@
 #include "crypto/pair.h"
 #include "crypto/words.h"
 
+#include "base/check.h"
 #include "tests/crypto/kit.h"
 #include "tests/support/tmp.h"
 #include "tests/support/unit.h"
@@ -81,7 +82,7 @@ static void fixed(const struct block *b, const char *name, void *out, size_t n)
     struct buf v;
     buf_init(&v, n);
     put_value(b, name, &v);
-    assert_int_equal(v.n, n);
+    CHECK(v.n == n && v.p);
     memcpy(out, v.p, n);
     buf_release(&v);
 }
@@ -89,7 +90,7 @@ static void fixed(const struct block *b, const char *name, void *out, size_t n)
 static uint64_t decimal(struct bytes v)
 {
     char text[24] = {0};
-    assert_true(v.n > 0 && v.n < sizeof text);
+    CHECK(v.p && v.n > 0 && v.n < sizeof text);
     memcpy(text, v.p, v.n);
     return strtoull(text, NULL, 10);
 }
@@ -98,7 +99,7 @@ static uint64_t decimal(struct bytes v)
 static void expect(const struct block *b, const char *name, struct bytes is)
 {
     struct buf hex;
-    buf_init(&hex, 1 << 20);
+    buf_init(&hex, (size_t)1 << 20);
     kit_hex_put(is, &hex);
     if (!bytes_eq(get(b, name), buf_view(&hex))) {
         printf("%.*s: %s is %s\n", (int)b->kind.n, (const char *)b->kind.p, name, buf_cstr(&hex));

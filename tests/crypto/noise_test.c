@@ -5,6 +5,7 @@
  * exercise the product's one code path. */
 #include "crypto/noise.h"
 
+#include "base/check.h"
 #include "tests/crypto/kit.h"
 #include "tests/support/rng.h"
 #include "tests/support/unit.h"
@@ -102,7 +103,7 @@ static void read_name(struct vector *v, struct bytes name)
         v->protocol.pre_r = patterns[i].pre_r;
         memcpy(v->messages, patterns[i].messages, strlen(patterns[i].messages));
     }
-    assert_non_null(v->protocol.pre_i);
+    CHECK(v->protocol.pre_i && v->protocol.pre_r);
     for (at = strstr(at, "psk"); at && at < end; at = strstr(at + 3, "psk"))
         add_psk(v->messages, (unsigned)(at[3] - '0'));
     v->protocol.hash = strstr(v->name, "_SHA256")   ? &sha256
@@ -155,7 +156,9 @@ static void start(struct noise *h, const struct vector *v, int side)
     for (size_t i = 0; i < v->n_psks[side]; i++)
         setup.psks[i] = v->psk[side][i];
     /* Some vectors leave out what the pattern says is known: the other side's public key. */
-    if (!setup.remote && *(side == 0 ? v->protocol.pre_r : v->protocol.pre_i))
+    const char *known = side == 0 ? v->protocol.pre_r : v->protocol.pre_i;
+    CHECK(known);
+    if (!setup.remote && *known)
         setup.remote = v->s[1 - side].pk;
     noise_init(h, &setup);
 }
@@ -623,7 +626,7 @@ static void transport_stops_at_its_limits(void **state)
     struct buf out, got;
     (void)state;
     open_sessions(&noise_xx, s);
-    buf_init(&out, 2 * NOISE_MESSAGE_BYTES);
+    buf_init(&out, 2 * (size_t)NOISE_MESSAGE_BYTES);
     buf_init(&got, NOISE_MESSAGE_BYTES);
     assert_int_equal(noise_left(&s[0]), NOISE_MESSAGES_MAX);
     assert_int_equal(noise_seal(&s[0], BYTES_NONE, bytes_of(big, sizeof big - 15), &out), ERR_LIMIT);
@@ -670,7 +673,7 @@ static void handshake_payloads_are_limited(void **state)
     struct buf out;
     (void)state;
     begin(&p, &noise_ik, 110);
-    buf_init(&out, 2 * NOISE_MESSAGE_BYTES);
+    buf_init(&out, 2 * (size_t)NOISE_MESSAGE_BYTES);
     assert_int_equal(noise_write(&p.h[0], &p.rng, bytes_of(big, sizeof big - 95), &out), ERR_LIMIT);
     assert_int_equal(out.n, 0);
     assert_wiped(&p.h[0]);

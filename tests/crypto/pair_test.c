@@ -143,6 +143,8 @@ static void right_code_pairs(enum pair_kind kind)
     assert_int_equal(run(&s, NULL).rc, 0);
     for (int i = 0; i < 2; i++) {
         assert_int_equal(s.p[i].state, PAIR_CONFIRM);
+        assert_true(secret_is_zero(&s.p[i].code, sizeof s.p[i].code));
+        assert_true(secret_is_zero(&s.p[i].cpace, sizeof s.p[i].cpace));
         assert_string_equal(s.p[i].other.name, names[1 - i]);
         assert_memory_equal(s.p[i].other.sign_pk, s.keys[1 - i].sign.pk, 32);
         assert_true(bytes_eq(pair_other_cert(&s.p[i]), buf_view(&s.cert[1 - i])));
@@ -306,22 +308,27 @@ static void every_changed_message_ends_the_run(void **state)
     }
 }
 
+struct point {
+    size_t at;
+    uint8_t bytes[32];
+};
+
 static void put_point(void *ctx, struct buf *message)
 {
-    const uint8_t *const *p = ctx;
-    memcpy(message->p + (uintptr_t)p[1], p[0], 32);
+    const struct point *p = ctx;
+    memcpy(message->p + p->at, p->bytes, sizeof p->bytes);
 }
 
 /* The shares are the end of message 2 and the start of message 3; the identity is the encoding of zeros. */
 static void identity_and_invalid_points_end_the_run(void **state)
 {
-    static const uint8_t points[3][32] = {{0}, {1}, {0xff, 0xff}};
+    struct point points[3] = {{.bytes = {0}}, {.bytes = {1}}, {.bytes = {0xff, 0xff}}};
     (void)state;
     for (int i = 0; i < 3; i++) {
-        const uint8_t *in_2[2] = {points[i], (const uint8_t *)(uintptr_t)20};
-        const uint8_t *in_3[2] = {points[i], NULL};
-        assert_refused(32, &(struct meddle){2, put_point, in_2});
-        assert_refused(32, &(struct meddle){3, put_point, in_3});
+        points[i].at = PAIR_HELLO_BYTES;
+        assert_refused(32, &(struct meddle){2, put_point, &points[i]});
+        points[i].at = 0;
+        assert_refused(32, &(struct meddle){3, put_point, &points[i]});
     }
 }
 
@@ -416,10 +423,12 @@ static void nothing_that_names_a_device_is_readable(void **state)
     buf_release(&c.all);
 }
 
+/* Each bit of the answer's 17 bytes; in the last round it is delivered twice. */
 static void answers_cannot_be_forged_or_repeated(void **state)
 {
+    const size_t bits = 136;
     (void)state;
-    for (size_t bit = 0; bit <= 17 * 8; bit++) {
+    for (size_t bit = 0; bit <= bits; bit++) {
         struct scene s;
         struct pair_code typed;
         struct buf out, none;
@@ -430,7 +439,7 @@ static void answers_cannot_be_forged_or_repeated(void **state)
         buf_init(&out, 100);
         buf_init(&none, 100);
         assert_int_equal(pair_answer(&s.p[1], true, &out, NULL), 0);
-        if (bit < 17 * 8)
+        if (bit < bits)
             out.p[bit / 8] ^= (uint8_t)(1u << bit % 8);
         else
             assert_int_equal(pair_step(&s.p[0], &s.rng, buf_view(&out), &none, NULL), 0);

@@ -57,8 +57,8 @@ static void check_sessions(struct noise_session s[2], struct rd *r)
     struct buf sealed, got;
     struct bytes rest = rd_bytes(r, rd_left(r));
     bool same;
-    buf_init(&sealed, 2 * NOISE_MESSAGE_BYTES);
-    buf_init(&got, 2 * NOISE_MESSAGE_BYTES);
+    buf_init(&sealed, 2 * (size_t)NOISE_MESSAGE_BYTES);
+    buf_init(&got, 2 * (size_t)NOISE_MESSAGE_BYTES);
     CHECK(secret_eq(s[0].hash, s[1].hash, NOISE_HASH_BYTES));
     CHECK(noise_seal(&s[0], BYTES_NONE, BYTES_LIT("text"), &sealed) == 0);
     same = bytes_eq(rest, buf_view(&sealed));

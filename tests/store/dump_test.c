@@ -7,28 +7,12 @@
 #include "tests/store/model.h"
 #include "tests/store/opgen.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #define SEEDS 2000
 #define OPS_MAX 40
 #define ENTITIES_MAX 64
 #define SEEN_MAX 64
-
-static int setup(void **state)
-{
-    struct kit *k = malloc(sizeof *k);
-    kit_init(k);
-    *state = k;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    kit_release(*state);
-    free(*state);
-    return 0;
-}
 
 /* The dump as the memory model has it. */
 static void model_dump_all(const struct model *m, struct buf *out)
@@ -215,8 +199,7 @@ static void any_order_split_and_repetition_gives_the_model_s_dump(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(any_order_split_and_repetition_gives_the_model_s_dump, setup,
-                                        teardown),
+        KIT_TEST(any_order_split_and_repetition_gives_the_model_s_dump),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

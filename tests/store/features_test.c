@@ -6,20 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 
-static int setup(void **state)
-{
-    static struct kit k;
-    kit_init(&k);
-    *state = &k;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    kit_release(*state);
-    return 0;
-}
-
 static int64_t observe(struct kit *k, unsigned n)
 {
     struct err e = ERR_INIT;
@@ -194,12 +180,11 @@ static void more_traces_than_are_held_are_all_there(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(a_feature_is_made_once_and_found_by_kind_and_key, setup, teardown),
-        cmocka_unit_test_setup_teardown(traces_come_in_order_however_they_were_added, setup, teardown),
-        cmocka_unit_test_setup_teardown(dirty_features_survive_reopening_until_they_are_cleared, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(erasing_takes_the_traces_and_the_empty_features, setup, teardown),
-        cmocka_unit_test_setup_teardown(more_traces_than_are_held_are_all_there, setup, teardown),
+        KIT_TEST(a_feature_is_made_once_and_found_by_kind_and_key),
+        KIT_TEST(traces_come_in_order_however_they_were_added),
+        KIT_TEST(dirty_features_survive_reopening_until_they_are_cleared),
+        KIT_TEST(erasing_takes_the_traces_and_the_empty_features),
+        KIT_TEST(more_traces_than_are_held_are_all_there),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,23 +6,7 @@
 #include "tests/store/kit.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-
-static int setup(void **state)
-{
-    struct kit *k = malloc(sizeof *k);
-    kit_init(k);
-    *state = k;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    kit_release(*state);
-    free(*state);
-    return 0;
-}
 
 static void forget(struct kit *k, unsigned n)
 {
@@ -35,13 +19,6 @@ static void scrub(struct kit *k)
 {
     struct err e = ERR_INIT;
     kit_ok(store_scrub(k->s, &e), &e);
-}
-
-static void tell(struct kit *k, unsigned n, const char *text)
-{
-    struct id id = kit_id(n);
-    struct err e = ERR_INIT;
-    kit_ok(kit_tell(k, &id, text, &e), &e);
 }
 
 static size_t files_with(struct kit *k, const char *needle)
@@ -61,8 +38,8 @@ static uint32_t flags(struct kit *k, unsigned n)
 static void the_text_is_in_no_file_after_scrub(void **state)
 {
     struct kit *k = *state;
-    tell(k, 5, "collects xylophones in Ouagadougou");
-    tell(k, 6, "drinks tea");
+    kit_told(k, 5, "collects xylophones in Ouagadougou");
+    kit_told(k, 6, "drinks tea");
     assert_true(files_with(k, "xyloph") > 0);
     assert_true(files_with(k, "ouagadougou") > 0); /* the index has it folded */
     forget(k, 5);
@@ -103,7 +80,7 @@ static void write_versions(struct kit *k, unsigned count)
             secret(n, version, word);
             (void)snprintf(text, sizeof text, "%s %0*u %s", word, (int)(20 + version * ((n * 37) % 900)), n,
                            word);
-            tell(k, 1000 + n, text);
+            kit_told(k, 1000 + n, text);
             if (n % 97 == 0) {
                 kit_ok(store_commit(k->s, &e), &e);
                 kit_ok(store_begin(k->s, &e), &e);
@@ -141,14 +118,14 @@ static void a_forgotten_id_is_never_written_again(void **state)
     struct kit *k = *state;
     struct id id = kit_id(5);
     struct err e = ERR_INIT;
-    tell(k, 5, "drinks tea");
+    kit_told(k, 5, "drinks tea");
     forget(k, 5);
     assert_int_equal(kit_tell(k, &id, "drinks tea", &e), ERR_FORGOTTEN);
     assert_int_equal(flags(k, 5), UINT32_MAX);
     forget(k, 5); /* again: nothing to do */
     struct id other = kit_id(6);
     assert_int_equal(store_forget(k->s, &other, NULL, 0, &e), ERR_NOTFOUND);
-    tell(k, 6, "drinks tea"); /* by hand, under a new id, is allowed */
+    kit_told(k, 6, "drinks tea"); /* by hand, under a new id, is allowed */
     assert_int_equal(flags(k, 6), PROP_EDITED);
     kit_ok(store_check(k->s, &e), &e);
 }
@@ -157,9 +134,9 @@ static void all_that_say_the_same_are_forgotten_together(void **state)
 {
     struct kit *k = *state;
     struct err e = ERR_INIT;
-    tell(k, 5, "plays the xylophone");
-    tell(k, 6, "is a xylophonist");
-    tell(k, 7, "xylophones are played");
+    kit_told(k, 5, "plays the xylophone");
+    kit_told(k, 6, "is a xylophonist");
+    kit_told(k, 7, "xylophones are played");
     kit_edge(k, SET_SAME_AS, 5, 6);
     kit_edge(k, SET_SAME_AS, 6, 7);
     forget(k, 7);
@@ -188,7 +165,7 @@ static void event_keys_of_what_was_forgotten_are_blocked(void **state)
         keys[i][0] = (uint8_t)(1 + i % 200);
         keys[i][1] = (uint8_t)(i / 200);
     }
-    tell(k, 5, "drinks tea");
+    kit_told(k, 5, "drinks tea");
     assert_false(blocked(k, 1, "bash", KIT_MS));
     kit_ok(store_forget(k->s, &id, (const uint8_t(*)[16])keys, 700, &e), &e);
     assert_true(blocked(k, 1, "bash", KIT_MS));
@@ -226,7 +203,7 @@ static void scrubbing_is_due_from_the_forget_until_it_is_done(void **state)
     struct kit *k = *state;
     struct err e = ERR_INIT;
     bool due;
-    tell(k, 5, "drinks tea");
+    kit_told(k, 5, "drinks tea");
     kit_ok(store_scrub_due(k->s, &due, &e), &e);
     assert_false(due);
     forget(k, 5);
@@ -256,7 +233,7 @@ static void scrubbing_changes_nothing_that_is_read(void **state)
     struct search_hit hit;
     size_t n;
     for (unsigned i = 5; i < 300; i++) {
-        tell(k, i, i == 77 ? "works in Porto" : "drinks tea");
+        kit_told(k, i, i == 77 ? "works in Porto" : "drinks tea");
     }
     kit_ok(store_digest(k->s, &before, &e), &e);
     scrub(k);
@@ -265,7 +242,7 @@ static void scrubbing_changes_nothing_that_is_read(void **state)
     assert_memory_equal(before.b, after.b, HASH_BYTES);
     kit_ok(search_props(k->s, BYTES_LIT("porto"), 0, &hit, 1, &n, &e), &e);
     assert_int_equal(n, 1);
-    tell(k, 301, "writes go on");
+    kit_told(k, 301, "writes go on");
     kit_reopen(k);
     kit_ok(store_check(k->s, &e), &e);
     kit_ok(store_verify(k->s, &e), &e);
@@ -273,17 +250,16 @@ static void scrubbing_changes_nothing_that_is_read(void **state)
 
 int main(void)
 {
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
-        T(the_text_is_in_no_file_after_scrub),
-        T(pages_that_were_split_keep_no_copies),
-        T(a_forgotten_id_is_never_written_again),
-        T(all_that_say_the_same_are_forgotten_together),
-        T(event_keys_of_what_was_forgotten_are_blocked),
-        T(a_source_is_blocked_in_its_span_with_both_ends),
-        T(scrubbing_is_due_from_the_forget_until_it_is_done),
-        T(a_copy_left_by_a_crash_while_scrubbing_goes_at_opening),
-        T(scrubbing_changes_nothing_that_is_read),
+        KIT_TEST(the_text_is_in_no_file_after_scrub),
+        KIT_TEST(pages_that_were_split_keep_no_copies),
+        KIT_TEST(a_forgotten_id_is_never_written_again),
+        KIT_TEST(all_that_say_the_same_are_forgotten_together),
+        KIT_TEST(event_keys_of_what_was_forgotten_are_blocked),
+        KIT_TEST(a_source_is_blocked_in_its_span_with_both_ends),
+        KIT_TEST(scrubbing_is_due_from_the_forget_until_it_is_done),
+        KIT_TEST(a_copy_left_by_a_crash_while_scrubbing_goes_at_opening),
+        KIT_TEST(scrubbing_changes_nothing_that_is_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

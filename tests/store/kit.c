@@ -4,6 +4,7 @@
 #include "base/limits.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 void kit_ok(int rc, const struct err *e)
@@ -57,6 +58,22 @@ void kit_release(struct kit *k)
     tmp_dir_remove(&k->dir);
 }
 
+int kit_setup(void **state)
+{
+    struct kit *k = malloc(sizeof *k);
+    CHECK(k);
+    kit_init(k);
+    *state = k;
+    return 0;
+}
+
+int kit_teardown(void **state)
+{
+    kit_release(*state);
+    free(*state);
+    return 0;
+}
+
 struct id kit_id(unsigned n)
 {
     struct id id;
@@ -76,6 +93,13 @@ int kit_tell(struct kit *k, const struct id *id, const char *text, struct err *e
     int rc = store_write(k->s, &d, e);
     draft_release(&d);
     return rc;
+}
+
+void kit_told(struct kit *k, unsigned n, const char *text)
+{
+    struct id id = kit_id(n);
+    struct err e = ERR_INIT;
+    kit_ok(kit_tell(k, &id, text, &e), &e);
 }
 
 void kit_edge(struct kit *k, enum op_tag kind, unsigned from, unsigned to)

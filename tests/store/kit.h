@@ -24,6 +24,10 @@ struct kit {
  * file. */
 void kit_init(struct kit *k);
 void kit_release(struct kit *k);
+/* A test whose *state is a struct kit of its own. */
+#define KIT_TEST(f) cmocka_unit_test_setup_teardown(f, kit_setup, kit_teardown)
+int kit_setup(void **state);
+int kit_teardown(void **state);
 /* Closes the store, if open, and opens it again. */
 void kit_reopen(struct kit *k);
 /* Opens it; gives the error instead of aborting. */
@@ -34,6 +38,8 @@ void kit_close(struct kit *k);
 struct id kit_id(unsigned n);
 /* Writes one proposition: text, decay, class. */
 int kit_tell(struct kit *k, const struct id *id, const char *text, struct err *e);
+/* The same for the proposition kit_id(n); aborts on failure. */
+void kit_told(struct kit *k, unsigned n, const char *text);
 /* Adds an edge. */
 void kit_edge(struct kit *k, enum op_tag kind, unsigned from, unsigned to);
 /* Appends the whole dump to out. */

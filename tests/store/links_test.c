@@ -8,21 +8,11 @@
 
 static int setup(void **state)
 {
-    static struct kit k;
-    struct err e = ERR_INIT;
-    kit_init(&k);
+    int rc = kit_setup(state);
     for (unsigned i = 1; i <= 3; i++) {
-        struct id id = kit_id(i);
-        kit_ok(kit_tell(&k, &id, "some claim", &e), &e);
+        kit_told(*state, i, "some claim");
     }
-    *state = &k;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    kit_release(*state);
-    return 0;
+    return rc;
 }
 
 static int64_t observe(struct kit *k, unsigned n)
@@ -142,15 +132,15 @@ static void links_survive_a_rebuild_of_the_model(void **state)
     assert_string_equal(links(k, 3, false, 100), "-10 ");
 }
 
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, kit_teardown)
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(links_are_listed_from_both_ends_and_counted, setup, teardown),
-        cmocka_unit_test_setup_teardown(linking_an_unknown_proposition_is_refused_and_spoils_nothing, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(links_go_with_their_observation_and_with_their_proposition, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(links_survive_a_rebuild_of_the_model, setup, teardown),
+        TEST(links_are_listed_from_both_ends_and_counted),
+        TEST(linking_an_unknown_proposition_is_refused_and_spoils_nothing),
+        TEST(links_go_with_their_observation_and_with_their_proposition),
+        TEST(links_survive_a_rebuild_of_the_model),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -9,20 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int setup(void **state)
-{
-    static struct kit k;
-    kit_init(&k);
-    *state = &k;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    kit_release(*state);
-    return 0;
-}
-
 static void set(struct kit *k, const char *name, const char *value)
 {
     struct err e = ERR_INIT;
@@ -123,10 +109,10 @@ static void audit_rows_are_summed_by_day_rule_and_source(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(a_value_is_kept_replaced_and_deleted, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_value_has_a_limit, setup, teardown),
-        cmocka_unit_test_setup_teardown(values_are_listed_by_prefix, setup, teardown),
-        cmocka_unit_test_setup_teardown(audit_rows_are_summed_by_day_rule_and_source, setup, teardown),
+        KIT_TEST(a_value_is_kept_replaced_and_deleted),
+        KIT_TEST(a_value_has_a_limit),
+        KIT_TEST(values_are_listed_by_prefix),
+        KIT_TEST(audit_rows_are_summed_by_day_rule_and_source),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,30 +5,7 @@
 #include "store/store_int.h"
 #include "tests/store/kit.h"
 
-#include <stdlib.h>
 #include <string.h>
-
-static int setup(void **state)
-{
-    struct kit *k = malloc(sizeof *k);
-    kit_init(k);
-    *state = k;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    kit_release(*state);
-    free(*state);
-    return 0;
-}
-
-static void tell(struct kit *k, unsigned n, const char *text)
-{
-    struct id id = kit_id(n);
-    struct err e = ERR_INIT;
-    kit_ok(kit_tell(k, &id, text, &e), &e);
-}
 
 /* ---- records made by hand */
 
@@ -141,7 +118,7 @@ static struct ops ops_of(struct kit *k, unsigned log, uint64_t from, uint64_t ma
 static void the_first_op_of_a_log_names_its_device(void **state)
 {
     struct kit *k = *state;
-    tell(k, 5, "drinks tea");
+    kit_told(k, 5, "drinks tea");
     struct heads h = heads_of(k);
     struct id log = kit_id(1), device = kit_id(1);
     assert_int_equal(h.n, 1);
@@ -164,8 +141,8 @@ static void a_copied_log_gives_the_same_state_and_device(void **state)
     kit_init(&other);
     struct id foreign = kit_id(2), log = kit_id(1);
     store_use_log(other.s, &foreign, &foreign);
-    tell(k, 5, "drinks tea");
-    tell(k, 6, "works in Porto");
+    kit_told(k, 5, "drinks tea");
+    kit_told(k, 6, "works in Porto");
     kit_ok(store_ops(k->s, &log, 0, UINT64_MAX, copy_op, other.s, &e), &e);
     struct hash a, b;
     kit_ok(store_digest(k->s, &a, &e), &e);
@@ -180,7 +157,7 @@ static void ops_are_read_in_order_from_any_place(void **state)
 {
     struct kit *k = *state;
     for (unsigned n = 0; n < 9; n++) {
-        tell(k, 5 + n, "drinks tea");
+        kit_told(k, 5 + n, "drinks tea");
     }
     struct ops o = ops_of(k, 1, 0, UINT64_MAX);
     assert_int_equal(o.n, 10);
@@ -230,9 +207,9 @@ static void refused_ops_leave_an_open_transaction_usable(void **state)
     struct kit *k = *state;
     struct err e = ERR_INIT;
     kit_ok(store_begin(k->s, &e), &e);
-    tell(k, 5, "before");
+    kit_told(k, 5, "before");
     assert_int_equal(receive_text(k, 2, 3, hlc_at(KIT_MS), 5, "c"), ERR_NOTFOUND);
-    tell(k, 6, "after");
+    kit_told(k, 6, "after");
     kit_ok(store_commit(k->s, &e), &e);
     assert_int_equal(heads_of(k).at[0].seq, 3);
 }
@@ -241,16 +218,16 @@ static void rolled_back_writes_leave_no_trace(void **state)
 {
     struct kit *k = *state;
     struct err e = ERR_INIT;
-    tell(k, 5, "stays");
+    kit_told(k, 5, "stays");
     struct heads before = heads_of(k);
     kit_ok(store_begin(k->s, &e), &e);
-    tell(k, 6, "goes");
+    kit_told(k, 6, "goes");
     assert_int_equal(receive_text(k, 2, 1, hlc_at(KIT_MS), 7, "goes too"), 0);
     store_rollback(k->s);
     struct heads after = heads_of(k);
     assert_int_equal(after.n, 1);
     assert_memory_equal(before.at[0].chain.b, after.at[0].chain.b, HASH_BYTES);
-    tell(k, 6, "comes again");
+    kit_told(k, 6, "comes again");
     kit_ok(store_verify(k->s, &e), &e);
     kit_ok(store_check(k->s, &e), &e);
 }
@@ -258,16 +235,16 @@ static void rolled_back_writes_leave_no_trace(void **state)
 static void time_never_goes_back_even_when_the_clock_does(void **state)
 {
     struct kit *k = *state;
-    tell(k, 5, "first");
+    kit_told(k, 5, "first");
     uint64_t first = ops_of(k, 1, 0, UINT64_MAX).last_hlc;
     test_clock_jump(&k->test_clock, KIT_MS - 3 * MS_DAY);
     kit_reopen(k);
-    tell(k, 5, "second");
+    kit_told(k, 5, "second");
     uint64_t second = ops_of(k, 1, 0, UINT64_MAX).last_hlc;
     assert_true(second > first);
     assert_int_equal(receive_text(k, 2, 1, hlc_at(KIT_MS - 2 * MS_DAY - 23 * MS_HOUR), 6, "x"), ERR_OK);
     test_clock_jump(&k->test_clock, KIT_MS + MS_MINUTE);
-    tell(k, 5, "third");
+    kit_told(k, 5, "third");
     assert_int_equal(hlc_ms(ops_of(k, 1, 0, UINT64_MAX).last_hlc), KIT_MS + MS_MINUTE);
 }
 
@@ -277,7 +254,7 @@ static void a_stamp_seen_from_elsewhere_is_passed_by_our_next(void **state)
     uint64_t seen = hlc_at(KIT_MS + 5 * MS_MINUTE) + 77;
     assert_int_equal(receive_text(k, 2, 1, seen, 5, "a"), 0);
     kit_reopen(k);
-    tell(k, 5, "b");
+    kit_told(k, 5, "b");
     assert_true(ops_of(k, 1, 0, UINT64_MAX).last_hlc > seen);
 }
 
@@ -298,7 +275,7 @@ static void ops_from_the_future_are_held_until_their_time(void **state)
     size_t released;
     int64_t next;
     struct hash before, held, after;
-    tell(k, 5, "now");
+    kit_told(k, 5, "now");
     kit_ok(store_digest(k->s, &before, &e), &e);
     assert_int_equal(receive_text(k, 2, 1, hlc_at(KIT_MS + MS_HOUR), 6, "in an hour"), 0);
     assert_int_equal(receive_text(k, 2, 2, hlc_at(KIT_MS + 2 * MS_HOUR), 7, "in two"), 0);
@@ -311,7 +288,7 @@ static void ops_from_the_future_are_held_until_their_time(void **state)
     kit_ok(store_release_held(k->s, &released, &next, &e), &e);
     assert_int_equal(released, 0);
     assert_int_equal(next, KIT_MS + MS_HOUR - LIMIT_DRIFT_MS);
-    tell(k, 8, "our clock was not moved");
+    kit_told(k, 8, "our clock was not moved");
     assert_int_equal(hlc_ms(ops_of(k, 1, 0, UINT64_MAX).last_hlc), KIT_MS);
     kit_ok(store_check(k->s, &e), &e);
 
@@ -338,7 +315,7 @@ static void a_held_op_of_a_forgotten_id_is_erased_at_once(void **state)
     size_t released;
     int64_t next;
     struct id id = kit_id(6);
-    tell(k, 6, "to be forgotten");
+    kit_told(k, 6, "to be forgotten");
     assert_int_equal(receive_text(k, 2, 1, hlc_at(KIT_MS + MS_HOUR), 6, "ozymandias"), 0);
     kit_ok(store_forget(k->s, &id, NULL, 0, &e), &e);
     assert_int_equal(ops_of(k, 2, 0, 1).erased, 1);
@@ -412,10 +389,10 @@ static void every_kind_of_damage_is_found(void **state)
     static const uint8_t key[1][16] = {{7}};
     struct err e = ERR_INIT;
     struct id id = kit_id(9);
-    tell(k, 5, "works in Porto");
-    tell(k, 5, "works in Lisbon");
-    tell(k, 6, "drinks tea");
-    tell(k, 9, "is forgotten");
+    kit_told(k, 5, "works in Porto");
+    kit_told(k, 5, "works in Lisbon");
+    kit_told(k, 6, "drinks tea");
+    kit_told(k, 9, "is forgotten");
     kit_edge(k, SET_SAME_AS, 5, 6);
     kit_ok(store_forget(k->s, &id, key, 1, &e), &e);
     kit_ok(store_block_source(k->s, BYTES_LIT("bash"), 1, 2, &e), &e);
@@ -440,22 +417,21 @@ static void every_kind_of_damage_is_found(void **state)
 
 int main(void)
 {
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
-        T(the_first_op_of_a_log_names_its_device),
-        T(a_copied_log_gives_the_same_state_and_device),
-        T(ops_are_read_in_order_from_any_place),
-        T(gaps_forks_and_repetitions_are_told_apart),
-        T(an_op_that_does_not_match_its_hash_changes_nothing),
-        T(refused_ops_leave_an_open_transaction_usable),
-        T(rolled_back_writes_leave_no_trace),
-        T(time_never_goes_back_even_when_the_clock_does),
-        T(a_stamp_seen_from_elsewhere_is_passed_by_our_next),
-        T(ops_from_the_future_are_held_until_their_time),
-        T(a_held_op_of_a_forgotten_id_is_erased_at_once),
-        T(an_erased_op_is_taken_by_its_hash_and_the_chain_holds),
-        T(a_forget_that_comes_first_erases_what_comes_later),
-        T(every_kind_of_damage_is_found),
+        KIT_TEST(the_first_op_of_a_log_names_its_device),
+        KIT_TEST(a_copied_log_gives_the_same_state_and_device),
+        KIT_TEST(ops_are_read_in_order_from_any_place),
+        KIT_TEST(gaps_forks_and_repetitions_are_told_apart),
+        KIT_TEST(an_op_that_does_not_match_its_hash_changes_nothing),
+        KIT_TEST(refused_ops_leave_an_open_transaction_usable),
+        KIT_TEST(rolled_back_writes_leave_no_trace),
+        KIT_TEST(time_never_goes_back_even_when_the_clock_does),
+        KIT_TEST(a_stamp_seen_from_elsewhere_is_passed_by_our_next),
+        KIT_TEST(ops_from_the_future_are_held_until_their_time),
+        KIT_TEST(a_held_op_of_a_forgotten_id_is_erased_at_once),
+        KIT_TEST(an_erased_op_is_taken_by_its_hash_and_the_chain_holds),
+        KIT_TEST(a_forget_that_comes_first_erases_what_comes_later),
+        KIT_TEST(every_kind_of_damage_is_found),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -7,32 +7,9 @@
 #include "tests/store/kit.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-static int setup(void **state)
-{
-    struct kit *k = malloc(sizeof *k);
-    kit_init(k);
-    *state = k;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    kit_release(*state);
-    free(*state);
-    return 0;
-}
-
-static void tell(struct kit *k, unsigned n, const char *text)
-{
-    struct id id = kit_id(n);
-    struct err e = ERR_INIT;
-    kit_ok(kit_tell(k, &id, text, &e), &e);
-}
 
 static void read_all(const char *path, struct buf *out)
 {
@@ -97,7 +74,7 @@ static void a_newer_schema_is_refused_and_left_alone(void **state)
 {
     struct kit *k = *state;
     struct buf content;
-    tell(k, 5, "drinks tea");
+    kit_told(k, 5, "drinks tea");
     kit_close(k);
     sql_on(k->path, "PRAGMA journal_mode=DELETE; PRAGMA user_version=99");
     read_all(k->path, &content);
@@ -110,7 +87,7 @@ static void a_truncated_store_is_reported_as_damaged(void **state)
     struct kit *k = *state;
     struct buf content;
     for (unsigned n = 5; n < 400; n++) {
-        tell(k, n, "drinks tea");
+        kit_told(k, n, "drinks tea");
     }
     kit_close(k);
     sql_on(k->path, "PRAGMA journal_mode=DELETE");
@@ -158,7 +135,7 @@ static void flipped_bytes_give_errors_and_no_crash(void **state)
     struct buf content;
     struct test_rng rng;
     for (unsigned n = 5; n < 60; n++) {
-        tell(k, n, "drinks tea");
+        kit_told(k, n, "drinks tea");
         kit_edge(k, n % 2 == 0 ? SET_SAME_AS : SET_SUPERSEDES, n, n - 1);
     }
     kit_close(k);
@@ -190,7 +167,7 @@ static void an_empty_file_becomes_a_store(void **state)
     tmp_path(&k->dir, "new.db", k->path);
     tmp_write(k->path, BYTES_NONE);
     kit_ok(kit_open(k, &e), &e);
-    tell(k, 5, "drinks tea");
+    kit_told(k, 5, "drinks tea");
     kit_ok(store_check(k->s, &e), &e);
 }
 
@@ -214,7 +191,7 @@ static void the_file_is_private(void **state)
 {
     struct kit *k = *state;
     static const char *const ends[] = {"", "-wal", "-shm"};
-    tell(k, 5, "drinks tea");
+    kit_told(k, 5, "drinks tea");
     for (size_t i = 0; i < 3; i++) {
         char path[TMP_PATH_BYTES + 8];
         struct stat st;
@@ -255,11 +232,11 @@ static void a_reader_follows_a_writer(void **state)
     struct err e = ERR_INIT;
     struct hash a, b;
     uint64_t n;
-    tell(k, 5, "drinks tea");
+    kit_told(k, 5, "drinks tea");
     assert_int_equal(open_as(k, &reader, true, true), 0);
     kit_ok(store_digest(reader, &a, &e), &e);
     kit_ok(store_begin(k->s, &e), &e);
-    tell(k, 6, "works in Porto");
+    kit_told(k, 6, "works in Porto");
     kit_ok(store_prop_count(reader, 0, &n, &e), &e);
     assert_int_equal(n, 1);
     kit_ok(store_commit(k->s, &e), &e);
@@ -279,7 +256,7 @@ static void a_reader_follows_a_writer(void **state)
     assert_int_equal(store_write(reader, &d, &e), ERR_PERM);
     draft_release(&d);
     store_close(reader);
-    tell(k, 8, "the writer goes on");
+    kit_told(k, 8, "the writer goes on");
 }
 
 static void a_store_left_by_a_killed_process_opens_for_reading(void **state)
@@ -290,7 +267,7 @@ static void a_store_left_by_a_killed_process_opens_for_reading(void **state)
     struct store *reader;
     struct err e = ERR_INIT;
     uint64_t n;
-    tell(k, 5, "drinks tea");
+    kit_told(k, 5, "drinks tea");
     tmp_path(&k->dir, "copy.db", copy.path);
     for (size_t i = 0; i < 2; i++) { /* without -shm, and with frames in the log only */
         char from[TMP_PATH_BYTES + 8], to[TMP_PATH_BYTES + 8];
@@ -318,20 +295,19 @@ static void a_file_without_permission_is_reported_as_such(void **state)
 
 int main(void)
 {
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
-        T(garbage_is_refused_and_left_alone),
-        T(a_database_of_another_program_is_refused_and_left_alone),
-        T(a_newer_schema_is_refused_and_left_alone),
-        T(a_truncated_store_is_reported_as_damaged),
-        T(flipped_bytes_give_errors_and_no_crash),
-        T(an_empty_file_becomes_a_store),
-        T(an_empty_schema_version_is_brought_up_to_date),
-        T(the_file_is_private),
-        T(what_must_exist_is_not_made),
-        T(a_reader_follows_a_writer),
-        T(a_store_left_by_a_killed_process_opens_for_reading),
-        T(a_file_without_permission_is_reported_as_such),
+        KIT_TEST(garbage_is_refused_and_left_alone),
+        KIT_TEST(a_database_of_another_program_is_refused_and_left_alone),
+        KIT_TEST(a_newer_schema_is_refused_and_left_alone),
+        KIT_TEST(a_truncated_store_is_reported_as_damaged),
+        KIT_TEST(flipped_bytes_give_errors_and_no_crash),
+        KIT_TEST(an_empty_file_becomes_a_store),
+        KIT_TEST(an_empty_schema_version_is_brought_up_to_date),
+        KIT_TEST(the_file_is_private),
+        KIT_TEST(what_must_exist_is_not_made),
+        KIT_TEST(a_reader_follows_a_writer),
+        KIT_TEST(a_store_left_by_a_killed_process_opens_for_reading),
+        KIT_TEST(a_file_without_permission_is_reported_as_such),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

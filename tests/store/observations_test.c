@@ -7,20 +7,6 @@
 #include <stdio.h>
 #include <string.h>
 
-static int setup(void **state)
-{
-    static struct kit k;
-    kit_init(&k);
-    *state = &k;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    kit_release(*state);
-    return 0;
-}
-
 static struct stored_observation sample(unsigned n)
 {
     struct stored_observation o = {.time_ms = KIT_MS + (int64_t)n * MS_MINUTE, .end_ms = TIME_NONE};
@@ -254,14 +240,13 @@ static void a_rolled_back_transaction_leaves_nothing(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(everything_comes_back_as_it_was_added, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_known_key_is_not_added_again_but_its_end_grows, setup, teardown),
-        cmocka_unit_test_setup_teardown(blocked_keys_and_spans_are_not_taken_up, setup, teardown),
-        cmocka_unit_test_setup_teardown(listing_filters_orders_and_stops, setup, teardown),
-        cmocka_unit_test_setup_teardown(sources_are_counted_and_leave_with_their_last_observation, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(erasing_a_source_keeps_what_is_outside_the_span, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_rolled_back_transaction_leaves_nothing, setup, teardown),
+        KIT_TEST(everything_comes_back_as_it_was_added),
+        KIT_TEST(a_known_key_is_not_added_again_but_its_end_grows),
+        KIT_TEST(blocked_keys_and_spans_are_not_taken_up),
+        KIT_TEST(listing_filters_orders_and_stops),
+        KIT_TEST(sources_are_counted_and_leave_with_their_last_observation),
+        KIT_TEST(erasing_a_source_keeps_what_is_outside_the_span),
+        KIT_TEST(a_rolled_back_transaction_leaves_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,32 +5,14 @@
 #include "tests/store/kit.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-
-static int setup(void **state)
-{
-    struct kit *k = malloc(sizeof *k);
-    kit_init(k);
-    *state = k;
-    return 0;
-}
 
 static int teardown(void **state)
 {
     struct kit *k = *state;
     struct err e = ERR_INIT;
     kit_ok(store_check(k->s, &e), &e); /* whatever a test does, the tables are what the ops give */
-    kit_release(k);
-    free(k);
-    return 0;
-}
-
-static void tell(struct kit *k, unsigned n, const char *text)
-{
-    struct id id = kit_id(n);
-    struct err e = ERR_INIT;
-    kit_ok(kit_tell(k, &id, text, &e), &e);
+    return kit_teardown(state);
 }
 
 static void forget(struct kit *k, unsigned n)
@@ -133,7 +115,7 @@ static void assert_text(struct bytes got, const char *want)
 static void a_proposition_reads_as_it_was_written(void **state)
 {
     struct kit *k = *state;
-    tell(k, 5, "drinks tea");
+    kit_told(k, 5, "drinks tea");
     struct prop p = prop(k, 5);
     assert_text(p.text, "drinks tea");
     assert_text(p.origin, "tell");
@@ -175,8 +157,8 @@ static void verdicts_pins_and_dropping_show_as_flags(void **state)
 static void two_texts_that_never_saw_each_other_are_a_conflict(void **state)
 {
     struct kit *k = *state;
-    tell(k, 5, "drinks tea");
-    tell(k, 5, "drinks coffee"); /* names nothing as replaced */
+    kit_told(k, 5, "drinks tea");
+    kit_told(k, 5, "drinks coffee"); /* names nothing as replaced */
     assert_true((prop(k, 5).flags & PROP_CONFLICT) != 0);
 }
 
@@ -470,7 +452,7 @@ static void a_forgotten_id_is_said_to_be_forgotten(void **state)
     struct id id = kit_id(5), out;
     struct err e = ERR_INIT;
     char text[ID_TEXT + 1];
-    tell(k, 5, "drinks tea");
+    kit_told(k, 5, "drinks tea");
     forget(k, 5);
     id_text(&id, text);
     assert_int_equal(find(k, text, &out, &e), ERR_FORGOTTEN);
@@ -500,9 +482,9 @@ static void history_is_every_op_oldest_first(void **state)
     struct buf b;
     buf_init(&b, 64);
     model_tells(k, 5, "drinks tea");
-    tell(k, 6, "something else");
+    kit_told(k, 6, "something else");
     set_u8(k, 5, CLASS_CONFIRM, REG_VERDICT, VERDICT_CONFIRMED);
-    tell(k, 5, "drinks coffee");
+    kit_told(k, 5, "drinks coffee");
     kit_ok(store_history(k->s, SPACE_PROPOSITION, &id, take_texts, &b, &e), &e);
     assert_text(buf_view(&b), "123");
     forget(k, 5);
@@ -574,7 +556,7 @@ static void the_lease_is_kept(void **state)
 
 int main(void)
 {
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define T(f) cmocka_unit_test_setup_teardown(f, kit_setup, teardown)
     const struct CMUnitTest tests[] = {
         T(a_proposition_reads_as_it_was_written),
         T(an_entity_without_text_is_no_proposition_yet),

@@ -12,27 +12,6 @@
 
 #define HITS 64
 
-static int setup(void **state)
-{
-    static struct kit k;
-    kit_init(&k);
-    *state = &k;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    kit_release(*state);
-    return 0;
-}
-
-static void tell(struct kit *k, unsigned n, const char *text)
-{
-    struct err e = ERR_INIT;
-    struct id id = kit_id(n);
-    kit_ok(kit_tell(k, &id, text, &e), &e);
-}
-
 static unsigned number_of(struct kit *k, int64_t row)
 {
     struct err e = ERR_INIT;
@@ -60,13 +39,13 @@ static const char *found(struct kit *k, const char *query)
 
 static void some_props(struct kit *k)
 {
-    tell(k, 1, "Prefers plain-text mail over HTML mail");
-    tell(k, 2, "Drinks coffee in a café near the office every morning");
-    tell(k, 3, "Works on the network stack of a small database");
-    tell(k, 4, "Reads mail before coffee");
-    tell(k, 5, "每天早上喝咖啡看新闻");
-    tell(k, 6, "コーヒーより紅茶が好き");
-    tell(k, 7, "喜欢看电影");
+    kit_told(k, 1, "Prefers plain-text mail over HTML mail");
+    kit_told(k, 2, "Drinks coffee in a café near the office every morning");
+    kit_told(k, 3, "Works on the network stack of a small database");
+    kit_told(k, 4, "Reads mail before coffee");
+    kit_told(k, 5, "每天早上喝咖啡看新闻");
+    kit_told(k, 6, "コーヒーより紅茶が好き");
+    kit_told(k, 7, "喜欢看电影");
 }
 
 static void words_are_found_whatever_their_case_and_accents(void **state)
@@ -234,7 +213,7 @@ static void many_props(struct kit *k)
     for (unsigned i = 1; i <= 6000; i++) {
         snprintf(text, sizeof text, "common%s%s rare%u", i % 3 == 0 ? " usual" : "",
                  i % 5 == 0 ? " often" : "", i);
-        tell(k, i, text);
+        kit_told(k, i, text);
     }
     kit_ok(store_commit(k->s, &e), &e);
 }
@@ -332,7 +311,7 @@ static void the_index_follows_edits_and_forgetting(void **state)
     struct err e = ERR_INIT;
     struct id one = kit_id(1), four = kit_id(4);
     some_props(k);
-    tell(k, 1, "Prefers letters on paper");
+    kit_told(k, 1, "Prefers letters on paper");
     assert_string_equal(found(k, "html"), "");
     assert_string_equal(found(k, "paper"), "1 ");
     kit_ok(store_forget(k->s, &four, NULL, 0, &e), &e);
@@ -352,9 +331,9 @@ static void erased_words_are_in_no_file_after_a_scrub(void **state)
     struct id secret = kit_id(600), own = kit_id(601);
     kit_ok(store_begin(k->s, &e), &e);
     for (unsigned i = 1; i < 500; i++) /* so that the indexes have several pages */
-        tell(k, i, "something that says quite little about xylophones");
+        kit_told(k, i, "something that says quite little about xylophones");
     kit_ok(store_commit(k->s, &e), &e);
-    tell(k, 600, "visits the quagmirewort every week");
+    kit_told(k, 600, "visits the quagmirewort every week");
     int64_t row =
         observe(k, 1, (struct stored_observation){.title = BYTES_LIT("Quagmirewort opening times")});
     kit_ok(store_scrub(k->s, &e), &e);
@@ -364,7 +343,7 @@ static void erased_words_are_in_no_file_after_a_scrub(void **state)
 
     /* written and erased in one transaction, as the only deletion of its index segment */
     kit_ok(store_begin(k->s, &e), &e);
-    tell(k, 601, "knows the brambleflux");
+    kit_told(k, 601, "knows the brambleflux");
     kit_ok(store_forget(k->s, &own, NULL, 0, &e), &e);
     kit_ok(store_commit(k->s, &e), &e);
     kit_ok(store_scrub(k->s, &e), &e);
@@ -421,28 +400,26 @@ static void terms_are_the_words_of_the_index(void **state)
     assert_string_equal(text, "cafe|手|机|stop|");
 }
 
-#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(words_are_found_whatever_their_case_and_accents),
-        TEST(more_and_rarer_words_rank_higher),
-        TEST(phrases_are_found_as_phrases),
-        TEST(unspaced_text_is_found_by_any_part_of_it),
-        TEST(the_last_word_may_be_half_typed),
-        TEST(nothing_in_a_query_is_syntax),
-        TEST(flags_leave_out_and_max_cuts),
-        TEST(weights_count_words_as_they_stand),
-        TEST(the_heaviest_words_of_a_long_query_are_kept),
-        TEST(common_words_do_not_hide_what_matches_best),
-        TEST(observations_are_found_by_what_they_show),
-        TEST(a_word_far_behind_in_a_long_text_still_counts),
-        TEST(the_index_follows_edits_and_forgetting),
-        TEST(erased_words_are_in_no_file_after_a_scrub),
-        TEST(a_lone_deletion_is_scrubbed_too),
-        TEST(an_index_that_differs_from_the_texts_is_reported),
-        TEST(terms_are_the_words_of_the_index),
+        KIT_TEST(words_are_found_whatever_their_case_and_accents),
+        KIT_TEST(more_and_rarer_words_rank_higher),
+        KIT_TEST(phrases_are_found_as_phrases),
+        KIT_TEST(unspaced_text_is_found_by_any_part_of_it),
+        KIT_TEST(the_last_word_may_be_half_typed),
+        KIT_TEST(nothing_in_a_query_is_syntax),
+        KIT_TEST(flags_leave_out_and_max_cuts),
+        KIT_TEST(weights_count_words_as_they_stand),
+        KIT_TEST(the_heaviest_words_of_a_long_query_are_kept),
+        KIT_TEST(common_words_do_not_hide_what_matches_best),
+        KIT_TEST(observations_are_found_by_what_they_show),
+        KIT_TEST(a_word_far_behind_in_a_long_text_still_counts),
+        KIT_TEST(the_index_follows_edits_and_forgetting),
+        KIT_TEST(erased_words_are_in_no_file_after_a_scrub),
+        KIT_TEST(a_lone_deletion_is_scrubbed_too),
+        KIT_TEST(an_index_that_differs_from_the_texts_is_reported),
+        KIT_TEST(terms_are_the_words_of_the_index),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -155,17 +155,18 @@ static void fts_finds_phrases_inside_unspaced_text(void **state)
                      SQLITE_OK);
 }
 
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(words_are_folded_and_lose_their_diacritics, setup, teardown),
-        cmocka_unit_test_setup_teardown(unspaced_scripts_give_a_word_for_each_character, setup, teardown),
-        cmocka_unit_test_setup_teardown(spaced_scripts_with_marks_keep_their_words_whole, setup, teardown),
-        cmocka_unit_test_setup_teardown(odd_bytes_are_separators_and_never_read_past_the_end, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(long_words_are_cut_at_a_character, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_stopping_callback_ends_the_run, setup, teardown),
-        cmocka_unit_test_setup_teardown(fts_finds_phrases_inside_unspaced_text, setup, teardown),
+        TEST(words_are_folded_and_lose_their_diacritics),
+        TEST(unspaced_scripts_give_a_word_for_each_character),
+        TEST(spaced_scripts_with_marks_keep_their_words_whole),
+        TEST(odd_bytes_are_separators_and_never_read_past_the_end),
+        TEST(long_words_are_cut_at_a_character),
+        TEST(a_stopping_callback_ends_the_run),
+        TEST(fts_finds_phrases_inside_unspaced_text),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

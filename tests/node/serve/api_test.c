@@ -509,6 +509,158 @@ static void pause_drops_what_happens_in_it_even_when_read_later(void **state)
     cJSON_Delete(a);
 }
 
+static int job_start(const char *source, const char *path)
+{
+    char req[TMP_PATH_BYTES + 128];
+    snprintf(req, sizeof(req), "{'cmd':'job.start','kind':'import','source':'%s','path':'%s'}", source, path);
+    cJSON *a = ask(req);
+    int job = num(a, "job");
+    cJSON_Delete(a);
+    return job;
+}
+
+static cJSON *job_finish(int job)
+{
+    char req[64];
+    snprintf(req, sizeof(req), "{'cmd':'job.step','job':%d}", job);
+    for (;;) {
+        cJSON *a = ask(req);
+        if (cJSON_IsTrue(at(a, "done"))) {
+            return a;
+        }
+        cJSON_Delete(a);
+    }
+}
+
+static void import_is(const char *source, const char *path, int added, int dropped)
+{
+    cJSON *a = job_finish(job_start(source, path));
+    assert_int_equal(num(a, "added"), added);
+    assert_int_equal(num(a, "dropped"), dropped);
+    cJSON_Delete(a);
+}
+
+static void pause_withholds_what_appeared_in_a_history_without_times(void **state)
+{
+    (void)state;
+    char path[TMP_PATH_BYTES];
+    tmp_write(tmp_path(&dir, "hist", path), BYTES_LIT("make one\n"));
+    import_is("bash", path, 1, 0);
+    cJSON_Delete(ask("{'cmd':'pause','duration':'2h'}"));
+    tmp_write(path, BYTES_LIT("make one\nmake secretly\n"));
+    cJSON_Delete(ask("{'cmd':'pause','off':true}"));
+    import_is("bash", path, 0, 1);
+    tmp_write(path, BYTES_LIT("make one\nmake secretly\nmake openly\n"));
+    import_is("bash", path, 1, 0);
+    /* Read from the beginning, as after the shell rewrote it. */
+    tmp_write(tmp_path(&dir, "copy", path), BYTES_LIT("make secretly\nmake openly\n"));
+    import_is("bash", path, 0, 1);
+    assert_int_equal(tmp_count_files_with(home_path, BYTES_LIT("make secretly")), 0);
+}
+
+static void pause_puts_a_history_without_times_off_that_is_older(void **state)
+{
+    (void)state;
+    char path[TMP_PATH_BYTES];
+    tmp_write(tmp_path(&dir, "hist", path), BYTES_LIT("make one\nmake two\n"));
+    cJSON_Delete(ask("{'cmd':'pause','duration':'2h'}"));
+    import_is("bash", path, 0, 2);
+    cJSON_Delete(ask("{'cmd':'pause','off':true}"));
+    import_is("bash", path, 2, 0);
+}
+
+static void pause_that_starts_during_an_import_holds_for_its_rest(void **state)
+{
+    (void)state;
+    char path[TMP_PATH_BYTES];
+    char now[RFC3339_TEXT + 1];
+    char line[256];
+    rfc3339_print(clock_wall_ms(&node->clock) + 1000, now);
+    snprintf(line, sizeof(line), "{\"time\":\"%s\",\"source\":\"note\",\"text\":\"private moment\"}\n", now);
+    tmp_write(tmp_path(&dir, "p.jsonl", path), bytes_str(line));
+    int job = job_start("jsonl", path);
+    cJSON_Delete(ask("{'cmd':'pause','duration':'2h'}"));
+    cJSON *a = job_finish(job);
+    assert_int_equal(num(a, "dropped"), 1);
+    cJSON_Delete(a);
+}
+
+static void pause_leaves_what_a_calendar_plans(void **state)
+{
+    (void)state;
+    char path[TMP_PATH_BYTES];
+    char now[RFC3339_TEXT + 1];
+    char text[512];
+    char day[9] = "";
+    rfc3339_print(clock_wall_ms(&node->clock) + MS_DAY, now);
+    snprintf(day, sizeof(day), "%.4s%.2s%.2s", now, now + 5, now + 8);
+    snprintf(text, sizeof(text),
+             "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:x\r\nBEGIN:VEVENT\r\nUID:1\r\nDTSTART:%sT120000Z\r\n"
+             "SUMMARY:Dentist\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n",
+             day);
+    tmp_write(tmp_path(&dir, "c.ics", path), bytes_str(text));
+    cJSON_Delete(ask("{'cmd':'pause','duration':'3d'}"));
+    import_is("ical", path, 1, 0);
+}
+
+static void rules_changed_during_a_job_hold_for_its_rest(void **state)
+{
+    (void)state;
+    cJSON *a = ask("{'cmd':'job.start','kind':'tell','path':'-'}");
+    char req[256];
+    int job = num(a, "job");
+    cJSON_Delete(a);
+    cJSON_Delete(ask("{'cmd':'config','key':'audit.email','value':'on'}"));
+    snprintf(req, sizeof(req),
+             "{'cmd':'job.feed','job':%d,'data':'Writes to ana.silva@mailhouse.net\\n','last':true}", job);
+    cJSON_Delete(ask(req));
+    cJSON_Delete(job_finish(job));
+    assert_int_equal(tmp_count_files_with(home_path, BYTES_LIT("ana.silva@mailhouse.net")), 0);
+}
+
+static void job_numbers_are_never_given_twice(void **state)
+{
+    (void)state;
+    char path[TMP_PATH_BYTES];
+    char req[64];
+    tmp_write(tmp_path(&dir, "n.jsonl", path), bytes_str(statement));
+    int left = job_start("jsonl", path);
+    for (int i = 0; i < 3 * JOBS_MAX; i++) { /* commands that went away leave their jobs */
+        assert_int_not_equal(job_start("jsonl", path), left);
+    }
+    snprintf(req, sizeof(req), "{'cmd':'job.step','job':%d}", left);
+    assert_null(ask_code(req, ERR_NOTFOUND));
+}
+
+static void job_in_use_outlives_those_that_were_left(void **state)
+{
+    (void)state;
+    char req[96];
+    cJSON *a = ask("{'cmd':'job.start','kind':'tell','path':'-'}");
+    int used = num(a, "job");
+    cJSON_Delete(a);
+    for (int i = 0; i < 2 * JOBS_MAX; i++) {
+        cJSON_Delete(ask("{'cmd':'job.start','kind':'tell','path':'-'}"));
+        snprintf(req, sizeof(req), "{'cmd':'job.feed','job':%d,'data':'Likes number %d\\n'}", used, i);
+        cJSON_Delete(ask(req));
+    }
+}
+
+static void edit_that_is_redacted_is_in_the_audit_log(void **state)
+{
+    (void)state;
+    char id[64];
+    char req[256];
+    tell_text("Likes tea", id);
+    snprintf(req, sizeof(req), "{'cmd':'edit','id':'%s','text':'Pays with 4111 1111 1111 1111'}", id);
+    cJSON_Delete(ask(req));
+    cJSON *a = ask("{'cmd':'log','audit':true}");
+    const cJSON *row = cJSON_GetArrayItem(at(a, "audit"), 0);
+    assert_string_equal(str(row, "rule"), "redact:card");
+    assert_int_not_equal(strncmp(str(row, "first"), "1970", 4), 0);
+    cJSON_Delete(a);
+}
+
 static void status_tells_what_is_held(void **state)
 {
     (void)state;
@@ -551,6 +703,7 @@ static void export_pages_cover_everything_once(void **state)
         }
     }
     assert_int_equal(seen, 7);
+    assert_null(ask_code("{'cmd':'export','max':0}", ERR_USAGE));
 }
 
 static void watch_list_is_edited_and_checked(void **state)
@@ -598,6 +751,14 @@ int main(void)
         T(rules_drop_before_anything_is_stored),
         T(config_knows_its_keys_and_values),
         T(pause_drops_what_happens_in_it_even_when_read_later),
+        T(pause_withholds_what_appeared_in_a_history_without_times),
+        T(pause_puts_a_history_without_times_off_that_is_older),
+        T(pause_that_starts_during_an_import_holds_for_its_rest),
+        T(pause_leaves_what_a_calendar_plans),
+        T(rules_changed_during_a_job_hold_for_its_rest),
+        T(job_numbers_are_never_given_twice),
+        T(job_in_use_outlives_those_that_were_left),
+        T(edit_that_is_redacted_is_in_the_audit_log),
         T(status_tells_what_is_held),
         T(export_pages_cover_everything_once),
         T(watch_list_is_edited_and_checked),
