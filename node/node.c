@@ -339,7 +339,6 @@ void node_lock(struct node *n)
     CHECK(n->net == NULL && n->pairing == NULL);
     contents_close(n);
     home_wipe_keys(&n->home);
-    secret_wipe(&n->words);
     n->lock_wanted = false;
 }
 
@@ -430,7 +429,6 @@ void node_close(struct node *n)
         return;
     }
     contents_close(n);
-    secret_wipe(&n->words);
     home_close(&n->home);
     free(n);
 }

@@ -46,7 +46,6 @@ struct node {
     int64_t quiet_ms,
         group_due_ms;        /* monotonic: when something was last merged; when upkeep looks at members */
     bool cloned;             /* another machine has our keys: nothing is written (node/identity.h) */
-    struct secret words;     /* recovery words that were shown and not typed back yet (node/words.h) */
     char identity_note[240]; /* what happened to this device's identity since the start, for status; "" */
     bool audit_broken;       /* the stored rules do not parse: everything is dropped */
     char tmp_dir[LIMIT_PATH_BYTES];

@@ -6,10 +6,11 @@
 
 #include "node/node.h"
 
-/* Makes new words, in memory only: node.words, RECOVERY_BYTES. */
-void words_make(struct node *n);
-/* The user typed them back: ERR_USAGE when they are not the ones that were shown last. Puts the recovery slot
- * into the key file, and, in a group, the member in; the member of earlier words is removed. */
+/* Makes new words; a hash of them is kept until they were typed back. The caller wipes them. */
+int words_make(struct node *n, uint8_t out[RECOVERY_BYTES], struct err *e) MUST_CHECK;
+/* The user typed words. The ones that were shown last: puts the recovery slot into the key file, and, in a
+ * group, the member in; the member of earlier words is removed. The ones that count already: nothing.
+ * ERR_USAGE otherwise. */
 int words_install(struct node *n, const uint8_t typed[RECOVERY_BYTES], struct err *e) MUST_CHECK;
 
 #endif

@@ -283,14 +283,19 @@ int api_devices_rotate(struct node *n, const cJSON *req, cJSON *doc, struct err 
 int api_devices_words(struct node *n, const cJSON *req, cJSON *doc, struct err *e)
 {
     struct buf words;
+    uint8_t secret[RECOVERY_BYTES];
     (void)req;
-    int rc = secret_buf_init(&words, RECOVERY_TEXT_MAX);
+    int rc = words_make(n, secret, e);
+    if (rc != 0) {
+        return rc;
+    }
+    rc = secret_buf_init(&words, RECOVERY_TEXT_MAX);
     if (rc == 0) {
-        words_make(n);
-        rc = recovery_put(n->words.p, &words);
+        rc = recovery_put(secret, &words);
     }
     rc = rc != 0 ? err_set(e, rc, "making recovery words") : put_text(doc, "words", buf_view(&words));
     secret_buf_release(&words);
+    mem_wipe(secret, sizeof(secret));
     return rc;
 }
 
