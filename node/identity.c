@@ -78,7 +78,8 @@ static int log_renew(struct node *n, struct err *e)
         return rc;
     }
     store_use_log(n->store, &n->home.log, &n->home.device);
-    sync_log_renewed(n->sync);
+    sync_log_renewed(n->sync, &n->home.log);
+    n->wrote = true;
     return 0;
 }
 
@@ -95,6 +96,9 @@ int identity_step(struct node *n, struct err *e)
                     "on the copy run: selfsame init --renew, then restart the node here");
         }
         return 0;
+    }
+    if (!sync_identity_pulled(n->sync)) {
+        return 0; /* what is ours is still coming back */
     }
     int rc = log_renew(n, e);
     if (rc == 0) {

@@ -594,6 +594,10 @@ int job_step(struct job *j, struct err *e)
     if (j->more_coming) {
         return 1; /* fed jobs read in job_feed() */
     }
+    int rc = node_may_write(j->n, e);
+    if (rc != 0) {
+        return rc;
+    }
     int more = step_commit(j, e);
     progress_take(j);
     if (more != 0) {

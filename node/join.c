@@ -505,7 +505,8 @@ static int join_run(struct node *n, bool found, struct join_summary *out, struct
     mem_wipe(before, sizeof(before));
     mem_wipe(room, sizeof(room));
     if (rc == 0) {
-        sync_changed(n->sync);
+        sync_log_renewed(n->sync, &log);
+        n->wrote = true;
         return 0;
     }
     (void)err_set(e, rc, "writing the model anew for the group: %s",

@@ -30,6 +30,7 @@ struct loop {
     struct control *control;
     struct watch *watch; /* NULL while locked, as n->net and n->pairing */
     struct net_options net;
+    char address[128]; /* where it listens, once it did */
     int signal_fd;
     int64_t held_ms; /* wall: when the next held op is due; TIME_NONE */
     int64_t merged_ms,
@@ -99,6 +100,11 @@ static int sides_open(struct loop *l, struct err *e)
     if (rc != 0) {
         sides_close(l);
         return rc;
+    }
+    /* After locking and unlocking it is to be found where it was. */
+    if (l->net.listen != NULL) {
+        (void)snprintf(l->address, sizeof(l->address), "%s", net_address(n->net));
+        l->net.listen = l->address;
     }
     l->held_ms = 0;
     l->merged_ms = l->active_ms = 0;
@@ -172,7 +178,7 @@ static int64_t sides_step(struct loop *l)
     }
     next = earlier(next, net_step(n->net));
     next = earlier(next, pairing_step(n->pairing));
-    bool more = n->regrouped || (n->merged_due && l->merged_ms == 0 && !n->cloned);
+    bool more = n->regrouped || (n->merged_due && l->merged_ms == 0 && node_may_write(n, NULL) == 0);
     return more ? 0 : next;
 }
 

@@ -182,12 +182,19 @@ int node_infer_reopen(struct node *n, struct err *e)
 
 int node_may_write(const struct node *n, struct err *e)
 {
-    if (!n->cloned) {
-        return 0;
+    enum identity_fault fault = n->sync != NULL ? sync_identity(n->sync) : IDENTITY_FINE;
+    if (n->cloned || fault == IDENTITY_CLONED) {
+        (void)err_set(e, ERR_ATTENTION,
+                      "two machines use the keys of this device; both have stopped writing");
+        err_hint(e, "on the copy: selfsame init --renew, then pair it as a device of its own");
+        return ERR_ATTENTION;
     }
-    (void)err_set(e, ERR_ATTENTION, "two machines use the keys of this device; both have stopped writing");
-    err_hint(e, "on the copy: selfsame init --renew, then pair it as a device of its own");
-    return ERR_ATTENTION;
+    if (fault != IDENTITY_FINE) {
+        (void)err_set(e, ERR_INUSE, "this device is fetching back changes of its own that it had lost");
+        err_hint(e, "try again in a moment");
+        return ERR_INUSE;
+    }
+    return 0;
 }
 
 /* Erased bytes that a killed process had no time to scrub. */
@@ -271,6 +278,7 @@ static int sharing_open(struct node *n, struct err *e)
         .keys = &n->home.keys.device,
         .clock = &n->clock,
         .rng = &n->rng,
+        .log = n->home.log,
         .merged = merged_note,
         .regrouped = regrouped_note,
         .ctx = n,

@@ -42,7 +42,7 @@ struct node {
     bool lock_wanted;        /* the loop is to close net and watch, then to call node_lock() */
     bool merged_due;         /* ops came in from another device: node/upkeep.h */
     bool regrouped;          /* the membership changed; cleared by the network side */
-    bool wrote;              /* a job has ended: the loop tells the other devices; cleared there */
+    bool wrote;              /* something was written: the loop tells the other devices; cleared there */
     int64_t quiet_ms,
         group_due_ms;        /* monotonic: when something was last merged; when upkeep looks at members */
     bool cloned;             /* another machine has our keys: nothing is written (node/identity.h) */
@@ -79,7 +79,7 @@ void node_lock(struct node *n);
 struct bytes node_claim_secret(const struct node *n);
 /* Closes and opens the built-in inference, after the claim secret changed. */
 int node_infer_reopen(struct node *n, struct err *e) MUST_CHECK;
-/* ERR_ATTENTION when this device must not write (node/identity.h). */
+/* ERR_ATTENTION when this device must not write, ERR_INUSE when not just now (node/identity.h). */
 int node_may_write(const struct node *n, struct err *e) MUST_CHECK;
 /* (Re)builds the audit from the settings; called at open and whenever a setting of it changes. A rule that
  * does not parse drops everything until it is mended. */

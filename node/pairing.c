@@ -127,7 +127,7 @@ static void done(struct pairing *p)
     p->view.hint[0] = '\0';
     log_line(&p->n->log, LOG_INFO, "pair", "paired with %s", p->view.peer_name);
     p->n->regrouped = true;
-    sync_changed(p->n->sync);
+    p->n->wrote = true;
 }
 
 void pairing_view(const struct pairing *p, struct pairing_view *out)

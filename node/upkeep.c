@@ -16,7 +16,7 @@ static void complain(struct node *n, const char *what, const struct err *e)
 static void merged_take(struct node *n)
 {
     struct err e = ERR_INIT;
-    if (!n->merged_due || n->cloned) {
+    if (!n->merged_due || node_may_write(n, NULL) != 0) {
         return;
     }
     if (node_merged(n, &e) != 0) {
@@ -25,7 +25,7 @@ static void merged_take(struct node *n)
         return;
     }
     n->quiet_ms = clock_mono_ms(&n->clock);
-    sync_changed(n->sync);
+    n->wrote = true;
 }
 
 /* ---- members who are silent for long ----------------------------------------------------------------------
@@ -76,7 +76,7 @@ static void group_keep(struct node *n)
     struct err e = ERR_INIT;
     bool changed = false, slept = false;
     int64_t now = clock_mono_ms(&n->clock);
-    if (!identity_is_member(n) || n->cloned) {
+    if (!identity_is_member(n) || node_may_write(n, NULL) != 0) {
         return;
     }
     int rc = 0;
@@ -94,7 +94,7 @@ static void group_keep(struct node *n)
     /* The network side looks at the members, too, and clears the flag then. */
     n->regrouped = (n->regrouped && n->net != NULL) || changed || slept;
     if (changed || slept) {
-        sync_changed(n->sync);
+        n->wrote = true;
     }
 }
 

@@ -111,7 +111,7 @@ int words_install(struct node *n, const uint8_t typed[RECOVERY_BYTES], struct er
     if (rc == 0 && identity_is_member(n)) {
         rc = member_add(n, &k, e);
         n->regrouped = true;
-        sync_changed(n->sync);
+        n->wrote = true;
     }
     device_keys_wipe(&k);
     return rc != 0 ? rc : local_set(n->store, WORDS_PENDING, BYTES_NONE, e);

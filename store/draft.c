@@ -192,11 +192,10 @@ static int write_sorted(const struct draft *d, struct buf *out)
     return out->err;
 }
 
-int draft_encode(const struct draft *d, uint64_t hlc, struct buf *out)
+int draft_encode_op(const struct draft *d, uint64_t hlc, struct buf *out, struct op *op)
 {
     size_t from = out->n;
     size_t body;
-    struct op op;
     int rc;
     if (d->actions.err)
         return d->actions.err;
@@ -213,9 +212,15 @@ int draft_encode(const struct draft *d, uint64_t hlc, struct buf *out)
     if (out->err)
         return out->err;
     /* Most drafts are made in order: sorting is for those that are not. */
-    if (op_decode(bytes_slice(buf_view(out), from, SIZE_MAX), &op, NULL) == 0)
+    if (op_decode(bytes_slice(buf_view(out), from, SIZE_MAX), op, NULL) == 0)
         return 0;
     out->n = body;
     rc = write_sorted(d, out);
-    return rc ? rc : op_decode(bytes_slice(buf_view(out), from, SIZE_MAX), &op, NULL);
+    return rc ? rc : op_decode(bytes_slice(buf_view(out), from, SIZE_MAX), op, NULL);
+}
+
+int draft_encode(const struct draft *d, uint64_t hlc, struct buf *out)
+{
+    struct op op;
+    return draft_encode_op(d, hlc, out, &op);
 }

@@ -8,6 +8,7 @@
  * as text. So which device a log belongs to is a function of the ops, too. Only the log itself can say it,
  * and only at seq 1.
  */
+#include "store/op_int.h"
 #include "store/store_int.h"
 
 #include "base/check.h"
@@ -202,40 +203,36 @@ static void log_salt(struct store *s, uint8_t out[SALT_BYTES])
     mem_wipe(s->salts + s->salts_left, SALT_BYTES);
 }
 
-static int write_encoded(struct store *s, uint64_t hlc, struct err *e)
+static int write_encoded(struct store *s, const struct op *op, struct err *e)
 {
     struct bytes body = buf_view(&s->op_buf);
-    struct op op;
-    int rc = op_decode(body, &op, e);
-    if (rc != 0) {
-        return rc;
-    }
     uint8_t salt[SALT_BYTES];
     log_salt(s, salt);
-    struct merge m = {.op = &op, .log = s->own_log, .own = true};
+    struct merge m = {.op = op, .log = s->own_log, .own = true};
     op_hash(salt, body, &m.hash);
-    rc = merge_op(s, &m, e);
+    int rc = merge_op(s, &m, e);
     if (rc != 0) {
         return rc;
     }
     struct append a = {.salt = salt,
                        .body = body,
                        .hash = &m.hash,
-                       .hlc = hlc,
+                       .hlc = op->hlc,
                        .entity = m.entity,
-                       .flags = op_forgets(&op) ? OP_FORGET : 0};
+                       .flags = op_forgets(op) ? OP_FORGET : 0};
     rc = append(s, &s->own, &a, e);
     db_poison(s, rc);
-    s->hlc = rc == 0 ? hlc : s->hlc;
+    s->hlc = rc == 0 ? op->hlc : s->hlc;
     return rc;
 }
 
 static int write_draft(struct store *s, const struct draft *d, int64_t wall_ms, struct err *e)
 {
     uint64_t hlc = hlc_next(s->hlc, wall_ms);
+    struct op op;
     buf_clear(&s->op_buf);
-    int rc = draft_encode(d, hlc, &s->op_buf);
-    return rc == 0 ? write_encoded(s, hlc, e) : err_set(e, rc, "an op cannot be written");
+    int rc = draft_encode_op(d, hlc, &s->op_buf, &op);
+    return rc == 0 ? write_encoded(s, &op, e) : err_set(e, rc, "an op cannot be written");
 }
 
 static int set_device(struct store *s, const struct log_state *l, const struct id *device, struct err *e)

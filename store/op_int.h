@@ -13,6 +13,8 @@
 int action_check(const struct action *a, struct err *e) MUST_CHECK;
 /* Order of two checked actions within an op: by tag, then key. 0 when one op may not hold both. */
 int action_order(const struct action *a, const struct action *b);
+/* draft_encode(), with the decoded form at hand: *op views `out`, until it grows. */
+int draft_encode_op(const struct draft *d, uint64_t hlc, struct buf *out, struct op *op) MUST_CHECK;
 /* One element of ACT_SEEN. */
 void seen_read(struct rd *r, struct seen *out);
 

@@ -28,7 +28,7 @@
 #include "crypto/frame.h"
 #include "store/store.h"
 
-#define MEMBER_RECORD_BYTES_MAX 65536u /* one record */
+#define MEMBER_RECORD_BYTES_MAX 65280u /* one record; it fits one message of a session */
 #define MEMBER_RECORDS_MAX 10000u      /* in one group */
 #define MEMBERS_MAX 64u                /* devices in the group at one time */
 #define MEMBERS_EVER_MAX 256u          /* with those removed */
@@ -159,5 +159,8 @@ bool group_epoch_is_old(const struct group *g, int64_t now_ms);
 /* Whether the frame's device may have written it: the log is its own, it can read the epoch, and it is a
  * member or the frame ends at or below the cut-off (*late: from a device that is removed now). */
 bool group_may_write(const struct group *g, const struct frame_header *h, bool *late);
+
+/* All of it in one canonical form, for comparing: two groups of the same records give the same bytes. */
+int group_dump(const struct group *g, struct buf *out) MUST_CHECK;
 
 #endif

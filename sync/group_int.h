@@ -76,7 +76,8 @@ int record_encode(const struct record_head *h, const struct sign_key *key, struc
 
 struct record {
     struct hash hash;
-    struct bytes bytes;      /* owned */
+    uint8_t *owned;          /* the bytes */
+    struct bytes bytes;      /* a view of them */
     struct record_head head; /* views of bytes */
     struct record_body body;
     struct device_cert cert; /* GENESIS, ADD */
@@ -170,21 +171,22 @@ uint32_t state_current(const struct state *st);
 /* group_order.c: which removals count, and which records are void. */
 struct verdicts {
     const struct record_set *set;
-    const uint64_t *past;     /* NULL: the whole set */
-    uint32_t *author;         /* for each record: its author's device, or NOWHERE */
-    uint32_t *subject;        /* for each record: the device it adds or removes, or NOWHERE */
-    uint32_t *next;           /* for each record: the next adding, or counting removal, of the same device */
-    uint32_t *adds, *hits;    /* for each device: its addings, the removals of it that count */
-    uint32_t *stamp;          /* for each record: when `known` was worked out */
-    uint8_t *known, *counted; /* for each record: void; a removal that counts */
-    uint32_t step;
+    const uint64_t *past;  /* NULL: the whole set */
+    uint32_t *author;      /* for each record: its author's device, or NOWHERE */
+    uint32_t *subject;     /* for each record: the device it adds or removes, or NOWHERE */
+    uint32_t *next;        /* for each record: the next adding, or counting removal, of the same device */
+    uint32_t *adds, *hits; /* for each device: its addings, the removals of it that count */
+    uint32_t *in_order;    /* all addings */
+    size_t n_adds;
+    uint8_t *is_void; /* for each adding, by the removals that count so far */
+    uint8_t *counted; /* for each record: a removal that counts */
 };
 /* Fills v for a state whose devices are known. */
 int verdicts_make(struct verdicts *v, const struct record_set *s, const uint64_t *past,
                   const struct state *st) MUST_CHECK;
 void verdicts_release(struct verdicts *v);
 bool verdicts_in(const struct verdicts *v, uint32_t x); /* part of what is looked at */
-bool verdicts_void(struct verdicts *v, uint32_t x);
+bool verdicts_void(const struct verdicts *v, uint32_t x);
 bool verdicts_counts(const struct verdicts *v, uint32_t removal);
 
 /* Whether the record may be, in the state of what it has seen: ERR_VERIFY, ERR_LIMIT. */
@@ -246,8 +248,5 @@ int group_hand(struct group *g, uint32_t device, struct key_wish *wishes, size_t
                struct err *e) MUST_CHECK;
 /* A removal that cuts the device's logs off at what the store holds. */
 int group_cut(struct group *g, const struct id *device, int64_t now_ms, struct err *e) MUST_CHECK;
-
-/* All of it in one canonical form, for comparing: two groups of the same records give the same bytes. */
-int group_dump(const struct group *g, struct buf *out) MUST_CHECK;
 
 #endif

@@ -48,7 +48,7 @@ void record_free(struct record *r)
 {
     if (!r)
         return;
-    free((void *)(uintptr_t)r->bytes.p);
+    free(r->owned);
     free(r->past);
     free(r);
 }
@@ -99,12 +99,12 @@ static int look_back(const struct record_set *s, struct record *r, struct err *e
 
 static int copy_in(struct record *r, struct bytes b, uint32_t before, struct err *e)
 {
-    uint8_t *copy = malloc(b.n > 0 ? b.n : 1);
+    r->owned = malloc(b.n > 0 ? b.n : 1);
     r->past = calloc(words(before) + 1, sizeof *r->past);
-    if (copy && b.n > 0)
-        memcpy(copy, b.p, b.n);
-    r->bytes = bytes_of(copy, b.n);
-    return copy && r->past ? 0 : err_set(e, ERR_NOMEM, "taking a membership record");
+    if (r->owned && b.n > 0)
+        memcpy(r->owned, b.p, b.n);
+    r->bytes = bytes_of(r->owned, b.n);
+    return r->owned && r->past ? 0 : err_set(e, ERR_NOMEM, "taking a membership record");
 }
 
 static int fill(const struct record_set *s, struct record *r, struct bytes b, struct err *e)
@@ -157,7 +157,7 @@ static int grow(struct record_set *s)
     if (s->n < s->cap)
         return 0;
     uint32_t cap = s->cap ? s->cap * 2 : 64;
-    struct record **r = realloc(s->r, cap * sizeof *r);
+    struct record **r = realloc(s->r, cap * sizeof(void *));
     if (!r)
         return ERR_NOMEM;
     s->r = r;
@@ -205,23 +205,25 @@ static bool is_hit(const struct verdicts *v, uint32_t x)
     return hit != NOWHERE;
 }
 
-static bool has_standing(struct verdicts *v, uint32_t x)
+static bool has_standing(const struct verdicts *v, uint32_t x)
 {
     uint32_t add = v->adds[v->author[x]];
-    while (add != NOWHERE && (!records_saw(v->set, x, add) || verdicts_void(v, add)))
+    while (add != NOWHERE && (!records_saw(v->set, x, add) || v->is_void[add]))
         add = v->next[add];
     return add != NOWHERE;
 }
 
-bool verdicts_void(struct verdicts *v, uint32_t x)
+bool verdicts_void(const struct verdicts *v, uint32_t x)
 {
-    if (v->stamp[x] == v->step)
-        return v->known[x];
-    bool is_void = v->author[x] == NOWHERE || is_hit(v, x) ||
-                   (v->set->r[x]->head.kind != MEMBER_GENESIS && !has_standing(v, x));
-    v->stamp[x] = v->step;
-    v->known[x] = is_void;
-    return is_void;
+    return v->author[x] == NOWHERE || is_hit(v, x) ||
+           (v->set->r[x]->head.kind != MEMBER_GENESIS && !has_standing(v, x));
+}
+
+/* In order, so that what an adding rests on is known before it. */
+static void judge_adds(struct verdicts *v)
+{
+    for (size_t i = 0; i < v->n_adds; i++)
+        v->is_void[v->in_order[i]] = verdicts_void(v, v->in_order[i]);
 }
 
 bool verdicts_counts(const struct verdicts *v, uint32_t removal)
@@ -236,8 +238,8 @@ void verdicts_release(struct verdicts *v)
     free(v->next);
     free(v->adds);
     free(v->hits);
-    free(v->stamp);
-    free(v->known);
+    free(v->in_order);
+    free(v->is_void);
     free(v->counted);
     memset(v, 0, sizeof *v);
 }
@@ -255,14 +257,13 @@ static int verdicts_init(struct verdicts *v, const struct record_set *s, uint32_
     v->author = numbers(s->n, NOWHERE);
     v->subject = numbers(s->n, NOWHERE);
     v->next = numbers(s->n, NOWHERE);
-    v->stamp = numbers(s->n, 0);
+    v->in_order = numbers(s->n, NOWHERE);
     v->adds = numbers(n_devices, NOWHERE);
     v->hits = numbers(n_devices, NOWHERE);
-    v->known = calloc((size_t)s->n + 1, 1);
+    v->is_void = calloc((size_t)s->n + 1, 1);
     v->counted = calloc((size_t)s->n + 1, 1);
-    v->step = 1;
-    bool whole = v->author && v->subject && v->next && v->stamp && v->adds && v->hits && v->known;
-    return whole && v->counted ? 0 : ERR_NOMEM;
+    bool whole = v->author && v->subject && v->next && v->in_order && v->adds && v->hits;
+    return whole && v->is_void && v->counted ? 0 : ERR_NOMEM;
 }
 
 /* Names each record's author and subject, and lists the addings of each device. */
@@ -304,7 +305,7 @@ static void decide(struct verdicts *v, const struct removal *m)
     v->next[m->record] = v->hits[target];
     v->hits[target] = m->record;
     v->counted[m->record] = 1;
-    v->step++; /* what was worked out may be otherwise now */
+    judge_adds(v);
 }
 
 /* Devices are numbered in the order of their adding: a lower number is the earlier one. */
@@ -317,9 +318,14 @@ static int decide_all(struct verdicts *v)
         return ERR_NOMEM;
     for (uint32_t i = 0; i < s->n; i++) {
         uint32_t x = s->order[i];
-        if (verdicts_in(v, x) && removes(s->r[x]))
+        if (!verdicts_in(v, x))
+            continue;
+        if (removes(s->r[x]))
             m[n++] = (struct removal){v->author[x], i, x};
+        else if (v->subject[x] != NOWHERE)
+            v->in_order[v->n_adds++] = x;
     }
+    judge_adds(v);
     qsort(m, n, sizeof *m, removal_cmp);
     for (size_t i = 0; i < n; i++)
         decide(v, &m[i]);

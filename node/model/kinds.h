@@ -1,10 +1,13 @@
-/* The kinds of claim, and the two documented functions that turn what is stored into what is shown: confidence and recency. Both are computed when read and never replicated.
+/* The kinds of claim, and the two documented functions that turn what is stored into what is shown:
+ * confidence and recency. Both are computed when read and never replicated.
  *
- *   probability = (prior·strength + support) / (strength + support + against)        a Beta prior, mean `prior`, weight `strength` occasions
- *   a user's verdict overrides: confirmed or edited at least 0.97; rejected 0
- *   `prior` is REG_PRIOR when one was written (what a teller stated), else the kind's
- *   recency     = 2^(−(now − anchor) / half_life[decay])     anchor = last support, else creation, or the user's last word
- *                 an event still ahead is the weaker the further away it is: 2^(−(start − now) / 30 days)
+ *   probability = (prior·strength + support) / (strength + support + against)
+ *                 a Beta prior of mean `prior` and a weight of `strength` occasions
+ *                 `prior` is REG_PRIOR when one was written (what a teller stated), else the kind's
+ *                 a user's verdict overrides: confirmed or edited at least 0.97; rejected 0
+ *   recency     = 2^(−(now − anchor) / half_life[decay])
+ *                 anchor = last support, else creation, or the user's last word
+ *                 an event ahead is weaker the further away it is: 2^(−(start − now) / 30 days)
  *   strength shown = probability × recency; `show` lists it while ≥ SHOW_MIN or pinned
  */
 #ifndef NODE_MODEL_KINDS_H
@@ -12,27 +15,28 @@
 
 #include "store/store.h"
 
-enum kind { /* stored in REG_KIND; append only; 0 unknown */
-    KIND_TOLD = 1,      /* the user said so */
-    KIND_STATEMENT,     /* the user wrote so in a note or message */
-    KIND_ROUTINE,       /* what, in which hours and weekdays */
-    KIND_TOOL,          /* uses X */
-    KIND_PREFERENCE,    /* X rather than Y */
-    KIND_FOCUS,         /* currently works on */
-    KIND_TOPIC,         /* comes back to a topic */
-    KIND_SITE,          /* visits regularly */
-    KIND_EVENT,         /* an upcoming event */
-    KIND_DEVICE,        /* which device for what */
-    KIND_REMINDER,      /* asked to be reminded of */
-    KIND_MODEL,         /* worded by a language model */
+/* Stored in REG_KIND; append only; 0 unknown. */
+enum kind {
+    KIND_TOLD = 1,   /* the user said so */
+    KIND_STATEMENT,  /* the user wrote so in a note or message */
+    KIND_ROUTINE,    /* what, in which hours and weekdays */
+    KIND_TOOL,       /* uses X */
+    KIND_PREFERENCE, /* X rather than Y */
+    KIND_FOCUS,      /* currently works on */
+    KIND_TOPIC,      /* comes back to a topic */
+    KIND_SITE,       /* visits regularly */
+    KIND_EVENT,      /* an upcoming event */
+    KIND_DEVICE,     /* which device for what */
+    KIND_REMINDER,   /* asked to be reminded of */
+    KIND_MODEL,      /* worded by a language model */
     KIND_COUNT
 };
 
 struct kind_info {
-    const char *name;     /* "routine" */
-    double prior;         /* probability before any occasion */
-    double strength;      /* occasions the prior is worth */
-    uint8_t decay;        /* usual decay score */
+    const char *name; /* "routine" */
+    double prior;     /* probability before any occasion */
+    double strength;  /* occasions the prior is worth */
+    uint8_t decay;    /* usual decay score */
 };
 const struct kind_info *kind_info(uint8_t kind); /* unknown kinds give entry 0 */
 

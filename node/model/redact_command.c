@@ -144,6 +144,8 @@ static void note_echo(struct scan *s, size_t at)
 
 void command_word_at(struct scan *s, size_t at)
 {
+    if (at > 0 && ch_is(s, at - 1, CH_WORD))
+        return; /* nearly always */
     if (at > 0 && !ch_is(s, at - 1, CH_SPACE | CH_QUOTE) && strchr("/(;|&$", s->p[at - 1]) == NULL)
         return;
     const struct redact_command *c = command_find(s, at);

@@ -151,10 +151,10 @@ int tell(struct teller *t, const struct told *told, struct id *id, enum tell_out
         return rc;
     }
     claim_id(t->claim_secret, KIND_TOLD, buf_view(&t->key), id);
-    rc = store_entity(t->store, SPACE_PROPOSITION, id, t->entity, e);
+    rc = store_entity(t->store, SPACE_PROPOSITION, id, t->entity, NULL); /* mostly new: no text for that */
     bool fresh = rc == ERR_NOTFOUND;
     if (rc != 0 && !fresh) {
-        return rc;
+        return err_set(e, rc, "looking for the proposition");
     }
     if (!fresh && entity_forgotten(t->entity)) {
         rng_fill(t->rng, id->b, ID_BYTES);

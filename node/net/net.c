@@ -440,7 +440,11 @@ int64_t net_step(struct net *t)
 
 void net_changed(struct net *t)
 {
-    sync_changed(t->n->sync);
+    struct err e = ERR_INIT;
+    int rc = sync_changed(t->n->sync, &e);
+    if (rc != 0 && rc != ERR_ATTENTION) {
+        log_line(&t->n->log, LOG_ERROR, "net", "%s", e.text);
+    }
     for (size_t i = 0; i < NET_CONNECTIONS_MAX; i++) {
         conn_pump(t, &t->conns[i]);
     }

@@ -4,9 +4,11 @@
  * visits.visit_time counts microseconds since 1601-01-01 UTC. A visit is the user's reading unless
  *   - another device made it (originator_cache_guid is set; in older files visit_source says 0, "synced"),
  *   - a frame inside a page made it (core transition 3 and 4),
- *   - it is a step of a redirect that led on (a chain goes from CHAIN_START to CHAIN_END, only its end was
- * shown). Pages opened in incognito windows never reach this file. Since the browser may sync, the same visit
- * can reach us from another device: these are shared events.
+ *   - it is a step of a redirect that led on (a chain goes from CHAIN_START to CHAIN_END; only its end was
+ *     shown).
+ *
+ * Pages opened in incognito windows never reach this file. Since the browser may sync, the same visit can
+ * reach us from another device: these are shared events.
  */
 #include "node/observe/dbrows.h"
 

@@ -19,8 +19,8 @@ struct rows_plan {
     const char *mark_sql;     /* ?1 = row number → the integer that identifies the row */
     const char *max_sql;      /* → the highest row number */
     int64_t again; /* rows before the last one that are read once more, because they may have grown */
-    const char *const *names; /* the file in a folder (relative, NULL-terminated); NULL: the path is no folder */
-    /* Where else in the folder it may be; NULL: nowhere. */
+    /* The file in a folder (relative, NULL-terminated); where else in the folder it may be. NULL: nowhere. */
+    const char *const *names;
     bool (*search)(char out[LIMIT_PATH_BYTES], const char *folder);
 };
 
@@ -31,8 +31,8 @@ struct rows {
     char path[LIMIT_PATH_BYTES]; /* the file that is read, for observer.file */
 };
 
-/* Opens the database `path`, or the one that the plan finds in the folder `path`, on zeroed memory. ERR_NOTFOUND,
- * ERR_FORMAT ("no table 'visits': not a chromium history"), or what foreign_open gives. */
+/* Opens the database `path`, or the one that the plan finds in the folder `path`, on zeroed memory.
+ * ERR_NOTFOUND, ERR_FORMAT ("no table 'visits': not a chromium history"), or what foreign_open gives. */
 int rows_open(struct rows *r, const char *path, const struct rows_plan *plan, const struct observer_env *env,
               struct err *e) MUST_CHECK;
 /* Starts `sql`: its column 0 is the row number, column 1 the identifying integer, ?1 the number to go on
@@ -44,7 +44,8 @@ int rows_cursor(const struct rows *r, struct buf *out) MUST_CHECK;
 void rows_progress(const struct rows *r, uint64_t *done, uint64_t *total);
 void rows_close(struct rows *r);
 
-/* Members of an observer whose `struct reader` begins with its struct rows. rows_reader_close frees the reader. */
+/* Members of an observer whose `struct reader` begins with its struct rows. rows_reader_close frees the
+ * reader. */
 int rows_reader_cursor(struct reader *r, struct buf *out);
 void rows_reader_progress(const struct reader *r, uint64_t *done, uint64_t *total);
 const char *rows_reader_file(const struct reader *r);

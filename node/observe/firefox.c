@@ -8,10 +8,11 @@
  * A visit is the user's reading unless
  *   - another device made it (is_local = 0, Android only),
  *   - it was embedded in or framed by a page (types 4 and 8),
- *   - its page only redirected to another one. Firefox gives the redirect types 5 and 6 to the page that was
- * *reached*, which is the one that was read, and hides the page that led there (moz_places.hidden): so hidden
- * pages are left out, not these types. Private windows never reach this file. Since Firefox may sync, these
- * are shared events.
+ *   - its page only redirected to another one.
+ *
+ * Firefox gives the redirect types 5 and 6 to the page that was *reached*, which is the one that was read,
+ * and hides the page that led there (moz_places.hidden): so hidden pages are left out, not these types.
+ * Private windows never reach this file. Since Firefox may sync, these are shared events.
  */
 #include "node/observe/dbrows.h"
 

@@ -2,7 +2,6 @@
 #include "node/serve/api.h"
 
 #include "base/check.h"
-#include "node/net/net.h"
 #include "node/serve/api_int.h"
 
 #include <math.h>
@@ -211,17 +210,6 @@ static int may_run(const struct node *n, const struct command *c, struct err *e)
     return c->reads || opens_keys(c) || c->run == api_devices ? 0 : node_may_write(n, e);
 }
 
-/* What of this node the other devices are to hear of at once. */
-static void tell_others(struct node *n, const struct command *c)
-{
-    if (!c->reads && n->sync != NULL) {
-        sync_changed(n->sync);
-        if (n->net != NULL) {
-            net_changed(n->net);
-        }
-    }
-}
-
 int api_call(struct node *n, const cJSON *request, cJSON **answer, struct err *e)
 {
     CHECK(e != NULL);
@@ -258,7 +246,7 @@ int api_call(struct node *n, const cJSON *request, cJSON **answer, struct err *e
         }
         return rc;
     }
-    tell_others(n, c);
+    n->wrote = n->wrote || !c->reads; /* the loop tells the other devices */
     *answer = doc;
     return 0;
 }

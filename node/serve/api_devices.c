@@ -204,7 +204,7 @@ static int device_arg(struct node *n, const cJSON *req, struct id *out, struct e
 static int changed(struct node *n, cJSON *doc, struct err *e)
 {
     n->regrouped = true;
-    sync_changed(n->sync);
+    n->wrote = true;
     return api_devices(n, NULL, doc, e);
 }
 

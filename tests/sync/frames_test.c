@@ -3,6 +3,7 @@
 
 #include "base/check.h"
 #include "base/limits.h"
+#include "crypto/label.h"
 #include "store/members.h"
 #include "sync/frames_int.h"
 #include "tests/support/unit.h"
@@ -98,6 +99,14 @@ static void a_frame_made_again_by_another_device_has_the_same_bytes(void **state
     house_release(&h);
 }
 
+static int count_frame(void *ctx, const struct frame_row *row)
+{
+    size_t *n = ctx;
+    assert_true(row->last >= row->first);
+    ++*n;
+    return 0;
+}
+
 static void small_live_frames_become_large_ones(void **state)
 {
     struct house h;
@@ -123,6 +132,9 @@ static void small_live_frames_become_large_ones(void **state)
         at += w.header.count;
     }
     assert_in_range(n, 3, 3 + 301 - 2 * FRAME_OPS);
+    size_t rows = 0;
+    assert_int_equal(frame_rows_back(h.device[0].store, &log, count_frame, &rows, NULL), 0);
+    assert_int_equal(rows, n);                   /* nothing is left of the small ones */
     assert_int_equal(house_frames(&h, 0, 1), 0); /* from the middle of a bundled one */
     assert_int_equal(house_frames(&h, 1, 2), 0);
     assert_same_models(&h, 0);
@@ -469,6 +481,69 @@ static void a_fork_is_reported_and_takes_nothing(void **state)
     house_release(&h);
 }
 
+static void a_fork_that_goes_on_behind_what_is_held_is_seen_by_its_chain(void **state)
+{
+    struct house h;
+    struct buf wire;
+    struct id log;
+    struct frame_result r;
+    (void)state;
+    house_init(&h, 3, 23);
+    house_found(&h, 0);
+    house_add(&h, 0, 1, HISTORY_ALL, 0);
+    house_gossip(&h);
+    clone_device(&h, 0, 2);
+    wire_init(&wire);
+    log = log_of(&h, 0);
+    for (size_t i = 0; i < 3; i += 2) {
+        tell_many(&h, i, 10);
+        house_seal(&h, i);
+    }
+    assert_int_equal(house_frames(&h, 0, 1), 0);
+    tell_many(&h, 2, 5);
+    house_seal(&h, 2);
+    house_next(&h, 2, &log, 11, 1, &wire); /* begins where device 1 ends */
+    assert_int_equal(house_receive(&h, 1, buf_view(&wire), &r, NULL), ERR_VERIFY);
+    assert_true(r.forked && r.first == 12);
+    buf_release(&wire);
+    house_release(&h);
+}
+
+/* A stripped frame's content, sealed by hand with a byte of the padding set. */
+static void padding_of_a_stripped_frame_must_be_zeros(void **state)
+{
+    struct house h;
+    struct buf wire, plain, out;
+    struct wire w;
+    struct frame_result r;
+    const uint8_t nonce[AEAD_NONCE_BYTES] = {1};
+    struct id log;
+    (void)state;
+    setup(&h, 2, 24);
+    wire_init(&wire);
+    wire_init(&plain);
+    wire_init(&out);
+    log = log_of(&h, 0);
+    tell_many(&h, 0, 1);
+    house_seal(&h, 0);
+    forget_one(&h, 0);
+    house_next(&h, 0, &log, 0, 1, &wire);
+    assert_int_equal(wire_read(buf_view(&wire), &w, NULL), 0);
+    struct aead a = {group_epoch_key(h.device[0].group, &w.epoch), LABEL_SEAL_STRIPPED, w.ad};
+    assert_int_equal(aead_open(&a, w.sealed, &plain), 0);
+    for (int set = 1; set >= 0; set--) {
+        plain.p[plain.n - 1] = (uint8_t)set;
+        buf_clear(&out);
+        wr_bytes(&out, w.ad);
+        assert_int_equal(aead_seal(&a, nonce, buf_view(&plain), &out), 0);
+        assert_int_equal(house_receive(&h, 1, buf_view(&out), &r, NULL), set ? ERR_FORMAT : 0);
+    }
+    buf_release(&wire);
+    buf_release(&plain);
+    buf_release(&out);
+    house_release(&h);
+}
+
 /* Seals one frame by hand: device a writes one op into `log` as `device`, under a's current epoch. */
 static int receive_forged(struct house *h, size_t a, size_t to, const struct draft *d, struct frame_header fh,
                           uint32_t count)
@@ -494,6 +569,7 @@ static int receive_forged(struct house *h, size_t a, size_t to, const struct dra
         content_put(&content, &rec, false);
         chain_next(&fh.after, &rec.hash);
     }
+    fh.after.b[0] ^= (uint8_t)fh.flags; /* flags mean nothing yet: here, a chain that does not fit */
     wr_u8(&wire, WIRE_FULL);
     assert_int_equal(frame_seal(&fh, &k, &h->rng, buf_view(&content), &wire), 0);
     int rc = house_receive(h, to, buf_view(&wire), &r, NULL);
@@ -526,7 +602,7 @@ static void draft_counting(struct draft *d, const struct id *device)
     draft_count(d, &c);
 }
 
-static void a_frame_that_speaks_for_another_device_is_refused(void **state)
+static void a_frame_that_speaks_for_another_device_or_does_not_fit_its_chain_is_refused(void **state)
 {
     struct house h;
     struct draft d;
@@ -541,6 +617,9 @@ static void a_frame_that_speaks_for_another_device_is_refused(void **state)
     struct frame_header posing = forged_header(&h, 2, 2); /* with another's name, by our key */
     assert_int_equal(receive_forged(&h, 1, 0, &d, posing, 1), ERR_VERIFY);
     draft_opening(&d, &h.device[1].log, &h.device[1].id);
+    struct frame_header torn = forged_header(&h, 1, 1);
+    torn.flags = 1;
+    assert_int_equal(receive_forged(&h, 1, 0, &d, torn, 1), ERR_VERIFY);
     assert_int_equal(receive_forged(&h, 1, 0, &d, forged_header(&h, 1, 1), 1), 0);
     draft_release(&d);
     house_release(&h);
@@ -819,7 +898,9 @@ int main(void)
         cmocka_unit_test(a_stripped_frame_cut_or_changed_anywhere_is_refused),
         cmocka_unit_test(gaps_and_what_is_held_are_told_apart),
         cmocka_unit_test(a_fork_is_reported_and_takes_nothing),
-        cmocka_unit_test(a_frame_that_speaks_for_another_device_is_refused),
+        cmocka_unit_test(a_fork_that_goes_on_behind_what_is_held_is_seen_by_its_chain),
+        cmocka_unit_test(padding_of_a_stripped_frame_must_be_zeros),
+        cmocka_unit_test(a_frame_that_speaks_for_another_device_or_does_not_fit_its_chain_is_refused),
         cmocka_unit_test(a_frame_of_another_group_unknown_log_or_epoch_is_refused),
         cmocka_unit_test(a_removed_devices_frames_count_up_to_its_cut_off),
         cmocka_unit_test(who_met_the_removed_device_early_makes_all_keep_what_it_has),

@@ -250,6 +250,30 @@ static void what_a_removed_device_says_after_it_knows_is_refused(void **state)
     house_release(&h);
 }
 
+static void an_adding_of_a_removed_device_is_refused(void **state)
+{
+    struct house h;
+    struct buf b;
+    (void)state;
+    house_init(&h, 3, 23);
+    house_pair_all(&h);
+    struct bytes body = BYTES_NONE;
+    for (size_t i = 0; i < group_of(&h, 0)->set.n; i++) {
+        const struct record *r = record_of(&h, 0, i);
+        if (r->head.kind == MEMBER_ADD && id_eq(&r->body.device, id_of(&h, 2)))
+            body = r->head.body;
+    }
+    buf_init(&b, MEMBER_RECORD_BYTES_MAX);
+    forge(&h, 1, MEMBER_ADD, body, &b);
+    assert_int_equal(give(&h, 0, &b), ERR_VERIFY); /* a member already */
+    remove_device(&h, 0, 2);
+    house_gossip(&h);
+    forge(&h, 1, MEMBER_ADD, body, &b);
+    assert_int_equal(give(&h, 0, &b), ERR_VERIFY);
+    buf_release(&b);
+    house_release(&h);
+}
+
 static void a_log_of_another_device_cannot_be_opened(void **state)
 {
     struct house h;
@@ -278,9 +302,9 @@ static void an_epoch_sealed_to_fewer_than_the_members_is_refused(void **state)
     assert_int_equal(r->head.kind, MEMBER_EPOCH);
     buf_init(&body, MEMBER_RECORD_BYTES_MAX);
     buf_init(&b, MEMBER_RECORD_BYTES_MAX);
-    wr_bytes(&body, bytes_slice(r->head.body, 0, 2 * ID_BYTES));
+    wr_bytes(&body, bytes_slice(r->head.body, 0, (size_t)2 * ID_BYTES));
     wr_varint(&body, 2);
-    wr_bytes(&body, bytes_of(r->body.sealed.p, 2 * ITEM_SEALED_BYTES));
+    wr_bytes(&body, bytes_of(r->body.sealed.p, 2 * r->body.sealed.size));
     wr_varint(&body, 0);
     forge(&h, 1, MEMBER_EPOCH, buf_view(&body), &b);
     assert_int_equal(give(&h, 1, &b), ERR_VERIFY);
@@ -535,7 +559,8 @@ static void a_joiner_reads_as_much_history_as_it_was_given(void **state)
     three_epochs(&h, epoch);
     uint32_t n = group_of(&h, 0)->set.n;
     house_add(&h, 0, 1, HISTORY_ALL, 0);
-    assert_int_equal(group_of(&h, 0)->set.n, n + 1); /* one key is enough, no new epoch */
+    assert_int_equal(group_of(&h, 0)->set.n, n + 1); /* no new epoch, and one key is enough */
+    assert_int_equal(group_of(&h, 0)->set.r[n]->body.keys.n, 1);
     house_add(&h, 0, 2, HISTORY_SINCE, house_now(&h) - 10 * INT64_C(86400000));
     house_add(&h, 0, 3, HISTORY_NONE, 0);
     house_gossip(&h);
@@ -747,6 +772,7 @@ int main(void)
         cmocka_unit_test(every_kind_of_record_cut_or_changed_anywhere_is_refused),
         cmocka_unit_test(a_record_of_an_unknown_kind_is_kept_and_forwarded),
         cmocka_unit_test(what_a_removed_device_says_after_it_knows_is_refused),
+        cmocka_unit_test(an_adding_of_a_removed_device_is_refused),
         cmocka_unit_test(a_log_of_another_device_cannot_be_opened),
         cmocka_unit_test(an_epoch_sealed_to_fewer_than_the_members_is_refused),
         cmocka_unit_test(a_damaged_record_in_the_store_is_noticed),

@@ -10,7 +10,7 @@
 void house_ok(int rc, const struct err *e)
 {
     if (rc != 0)
-        fprintf(stderr, "error %d: %s\n", rc, e->text);
+        (void)fprintf(stderr, "error %d: %s\n", rc, e->text);
     CHECK(rc == 0);
 }
 
