@@ -537,7 +537,8 @@ static int step_body(struct job *j, struct err *e)
     int more = step_prepare(j, e);
     more = more == 0 ? records_take(j, e) : more;
     if (more < 0 && (!j->input_failed || j->counts.read == 0)) {
-        return more;
+        bool named = e == NULL || !j->input_failed || strstr(e->text, j->path) != NULL;
+        return named ? more : err_wrap(e, more, "'%s'", j->path);
     }
     if (more < 0) { /* a file that is damaged in the middle */
         bad_line(j, 0, "", e->text);

@@ -123,7 +123,17 @@ static int database_open(struct node *n, bool create, struct err *e)
     struct store_config cfg = {
         .path = path, .clock = &n->clock, .rng = &n->rng, .read_only = n->read_only, .must_exist = !create};
     rc = store_open(&n->store, &cfg, e);
-    return rc != 0 ? err_wrap(e, rc, "opening the store") : 0;
+    if (rc == 0 || e == NULL) {
+        return rc;
+    }
+    if (rc == ERR_CORRUPT || rc == ERR_FORMAT) {
+        err_hint(
+            e, "keep a copy of the folder; go on with a backup of the file, or move it away to start empty");
+    }
+    if (rc == ERR_NOTFOUND) {
+        err_hint(e, "bring it back from a backup; the next command that writes starts an empty one");
+    }
+    return strstr(e->text, path) == NULL ? err_wrap(e, rc, "'%s'", path) : rc;
 }
 
 /* Compares the lease in the database with the one in `device` and renews both (home.h). */

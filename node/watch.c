@@ -22,8 +22,8 @@
 #define REST_MS_MIN 300 /* a burst of writes is one change */
 #define REST_MS_MAX 60000
 #define REST_FACTOR 20 /* reading may take a twentieth of the time */
-#define RETRY_MS                                                                                             \
-    60000 /* what is there but cannot be read is tried again when its folder changes, or after this */
+/* What is there but cannot be read is tried again when its folder changes, or after this. */
+#define RETRY_MS 60000
 #define STEP_BUDGET_MS 30
 #define EVENTS (IN_MODIFY | IN_CLOSE_WRITE | IN_MOVED_TO | IN_CREATE | IN_MOVE_SELF | IN_ONLYDIR)
 #define SPOTS 2

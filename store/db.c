@@ -72,6 +72,9 @@ int db_fail(struct store *s, int sqlite_rc, struct err *e, const char *what)
     if (code == ERR_FULL) {
         err_hint(e, "free some space; nothing that was saved is lost");
     }
+    if (code == ERR_CORRUPT) {
+        err_hint(e, "keep a copy of the data folder, then see: selfsame doctor");
+    }
     return code;
 }
 

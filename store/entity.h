@@ -54,7 +54,8 @@ bool entity_sibling(const struct entity *x, enum op_tag tag, size_t i, struct by
 /* The hash prefixes of all current writes of a register, winner and siblings: what a new write should name as
  * replaced. Returns how many (≤ max). */
 size_t entity_stamps(const struct entity *x, enum op_tag tag, uint8_t (*out)[16], size_t max);
-/* Tags of registers with siblings, ascending; returns how many. */
+/* Tags of registers with siblings, ascending; returns how many. Kind, origin, creation and life are left out:
+ * nobody chose them, so nobody disagrees about them. */
 size_t entity_conflicts(const struct entity *x, uint64_t *tags, size_t max);
 
 /* Live elements of an observed-remove set, ascending by bytes. */

@@ -265,6 +265,13 @@ size_t entity_stamps(const struct entity *x, enum op_tag tag, uint8_t (*out)[16]
     return given;
 }
 
+/* What is written along with a claim, not chosen: two devices that said the same at different times do not
+ * disagree. */
+static bool is_circumstance(uint32_t tag)
+{
+    return tag == REG_KIND || tag == REG_ORIGIN || tag == REG_CREATED || tag == REG_LIFE;
+}
+
 size_t entity_conflicts(const struct entity *x, uint64_t *tags, size_t max)
 {
     size_t found = 0;
@@ -272,7 +279,7 @@ size_t entity_conflicts(const struct entity *x, uint64_t *tags, size_t max)
     for (size_t from = 0; from < x->writes.n && found < max; from += n) {
         uint32_t tag = write_at(x, from)->tag;
         (void)reg_run(x, tag, &n);
-        if (entity_siblings(x, tag) > 0)
+        if (!is_circumstance(tag) && entity_siblings(x, tag) > 0)
             tags[found++] = tag;
     }
     return found;

@@ -128,7 +128,10 @@ int schema_migrate(struct store *s, struct err *e)
     if (version == SCHEMA_VERSION) {
         return 0;
     }
-    return s->read_only
-               ? err_set(e, ERR_PERM, "the store must be brought up to date, but is open for reading only")
-               : migrate_from(s, version, e);
+    if (!s->read_only) {
+        return migrate_from(s, version, e);
+    }
+    (void)err_set(e, ERR_PERM, "the store must be brought up to date, but is open for reading only");
+    err_hint(e, "any command that writes does it, for example: selfsame resume");
+    return ERR_PERM;
 }

@@ -1,5 +1,6 @@
 #include "node/observe/shell.h"
 
+#include "base/text.h"
 #include "node/observe/record.h"
 
 #include <stdlib.h>
@@ -13,6 +14,18 @@ void shell_mark(struct reader *r, struct line_mark m)
     r->mark.no = m.no;
 }
 
+/* Is it anything but a command line? Other character sets than UTF-8 still leave half of it readable. */
+static bool is_binary(struct bytes b)
+{
+    size_t odd = 0;
+    for (size_t at = 0; at < b.n;) {
+        size_t from = at;
+        int32_t cp = utf8_next(b, &at);
+        odd += cp < 0 || (cp < 0x20 && cp != '\t' && cp != '\n' && cp != '\r') ? at - from : 0;
+    }
+    return odd * 2 > b.n;
+}
+
 /* Reads one record and counts it when it has no time. */
 static int read_counted(struct reader *r, struct bad_record *b, uint32_t *occurrence, struct err *e)
 {
@@ -24,6 +37,8 @@ static int read_counted(struct reader *r, struct bad_record *b, uint32_t *occurr
     int row = r->format->read(r, b, e);
     if (r->command.err == ERR_NOMEM || r->paths.err == ERR_NOMEM)
         return err_set(e, ERR_NOMEM, "out of memory");
+    if (row == ROW_OBSERVATION && is_binary(buf_view(&r->command)))
+        return bad_row(b, lines_here(&r->lines).no, "command", "not text");
     if (row != ROW_OBSERVATION || r->time_ms != TIME_NONE)
         return row;
     *occurrence = tally_add(&r->tally, buf_view(&r->command));

@@ -49,7 +49,7 @@ static const struct command commands[] = {
       {"all", ARG_BOOL, false},
       {"at", ARG_TEXT, false},
       {"context", ARG_ARRAY, false}}},
-    {"why", true, api_why, {ID_ARG, {"max", ARG_INT, false}, {"at", ARG_TEXT, false}}},
+    {"why", true, api_why, {ID_ARG, {"max", ARG_INT, false}}},
     {"log",
      true,
      api_log,

@@ -247,6 +247,30 @@ static void home_crash_between_file_and_database_keeps_the_log(void **state)
     assert_true(id_eq(&first, &later));
 }
 
+static void damaged_database_is_named_with_what_to_do(void **state)
+{
+    (void)state;
+    struct node *n = NULL;
+    struct err e = ERR_INIT;
+    char db[TMP_PATH_BYTES];
+    struct node_options o = {.home = home_path};
+    home_make();
+    tmp_write(tmp_path(&dir, "home/selfsame.db", db), BYTES_LIT("SQLite format 3\0 no more of it"));
+    int rc = node_open(&n, &o, &e);
+    assert_true(rc == ERR_CORRUPT || rc == ERR_FORMAT);
+    assert_non_null(strstr(e.text, db));
+    assert_non_null(strstr(e.hint, "copy of the folder"));
+    assert_int_equal(unlink(db), 0);
+    o.read_only = true;
+    e = ERR_INIT;
+    assert_int_equal(node_open(&n, &o, &e), ERR_NOTFOUND);
+    assert_non_null(strstr(e.hint, "backup"));
+    tmp_write(db, BYTES_NONE);
+    e = ERR_INIT;
+    assert_int_equal(node_open(&n, &o, &e), ERR_PERM);
+    assert_non_null(strstr(e.hint, "command that writes"));
+}
+
 static void file_replace_is_whole_or_not_at_all(void **state)
 {
     (void)state;
@@ -282,6 +306,7 @@ int main(void)
         T(home_restored_database_opens_a_new_log),
         T(home_deleted_database_opens_a_new_log),
         T(home_crash_between_file_and_database_keeps_the_log),
+        T(damaged_database_is_named_with_what_to_do),
         T(file_replace_is_whole_or_not_at_all),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -164,6 +164,23 @@ static void register_concurrent_edits_leave_a_sibling(void **state)
     desk_release(&k);
 }
 
+static void register_that_nobody_chose_is_no_conflict(void **state)
+{
+    struct desk k;
+    uint64_t tags[4];
+    (void)state;
+    desk_init(&k);
+    for (uint8_t i = 1; i <= 2; i++) {
+        begin(&k, CLASS_EDIT);
+        draft_reg(&k.d, REG_TEXT, BYTES_LIT("likes tea"), NULL, 0);
+        draft_reg(&k.d, REG_ORIGIN, i == 1 ? BYTES_LIT("tell") : BYTES_LIT("import"), NULL, 0);
+        assert_int_equal(merge(&k, i, i, i, NULL), 0);
+    }
+    assert_int_equal(entity_siblings(k.x, REG_ORIGIN), 1);
+    assert_int_equal(entity_conflicts(k.x, tags, 4), 0);
+    desk_release(&k);
+}
+
 static void register_replaced_write_is_no_sibling(void **state)
 {
     struct desk k;
@@ -801,6 +818,7 @@ int main(void)
         cmocka_unit_test(register_higher_class_beats_later_time),
         cmocka_unit_test(register_order_is_time_then_log_then_hash),
         cmocka_unit_test(register_concurrent_edits_leave_a_sibling),
+        cmocka_unit_test(register_that_nobody_chose_is_no_conflict),
         cmocka_unit_test(register_replaced_write_is_no_sibling),
         cmocka_unit_test(register_name_may_come_before_its_write),
         cmocka_unit_test(register_resolving_names_all_current_writes),

@@ -170,6 +170,15 @@ static void bytes_are_passed_on_raw(void **state)
     source_expect(x, "");
 }
 
+static void garbage_is_bad_and_the_rest_is_kept(void **state)
+{
+    struct source *x = *state;
+    source_fresh(x, "ls\n\x8f\xa1\x03\x9c\xfe\x80k\nmkdir \xe9t\xe9\n"); /* Latin-1 is somebody's text */
+    source_expect(x, "o source=bash command=ls\n"
+                     "b 2 command: not text\n"
+                     "o source=bash command=mkdir \\xE9t\\xE9\n");
+}
+
 static void what_is_no_file_is_refused(void **state)
 {
     struct source *x = *state;
@@ -202,6 +211,7 @@ int main(void)
         TEST(comments_that_are_no_times_are_commands),
         TEST(long_lines_are_bad_and_the_rest_is_kept),
         TEST(bytes_are_passed_on_raw),
+        TEST(garbage_is_bad_and_the_rest_is_kept),
         TEST(what_is_no_file_is_refused),
         TEST(a_large_history_needs_little_memory),
     };

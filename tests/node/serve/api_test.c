@@ -646,6 +646,21 @@ static void job_in_use_outlives_those_that_were_left(void **state)
     }
 }
 
+static void import_that_fails_names_the_file(void **state)
+{
+    (void)state;
+    char path[TMP_PATH_BYTES];
+    char req[TMP_PATH_BYTES + 128];
+    struct err e = ERR_INIT;
+    cJSON *answer = NULL;
+    tmp_write(tmp_path(&dir, "recent.xbel", path), BYTES_LIT("\x01\x02 no XML"));
+    snprintf(req, sizeof(req), "{\"cmd\":\"job.step\",\"job\":%d}", job_start("xbel", path));
+    cJSON *asked = cJSON_Parse(req);
+    assert_int_equal(api_call(node, asked, &answer, &e), ERR_FORMAT);
+    assert_non_null(strstr(e.text, path));
+    cJSON_Delete(asked);
+}
+
 static void edit_that_is_redacted_is_in_the_audit_log(void **state)
 {
     (void)state;
@@ -758,6 +773,7 @@ int main(void)
         T(rules_changed_during_a_job_hold_for_its_rest),
         T(job_numbers_are_never_given_twice),
         T(job_in_use_outlives_those_that_were_left),
+        T(import_that_fails_names_the_file),
         T(edit_that_is_redacted_is_in_the_audit_log),
         T(status_tells_what_is_held),
         T(export_pages_cover_everything_once),
