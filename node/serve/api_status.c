@@ -152,7 +152,10 @@ static int contents_put(struct node *n, cJSON *doc, struct tally *t, struct err 
         rc = put_num(doc, "observations", (double)t->total);
         t->total = 0;
     }
-    return rc != 0 ? rc : store_logs(n->store, log_tally, t, e);
+    if (rc == 0) {
+        rc = store_logs(n->store, log_tally, t, e);
+    }
+    return rc != 0 ? rc : put_num(doc, "ops", (double)t->total);
 }
 
 int api_status(struct node *n, const cJSON *req, cJSON *doc, struct err *e)
@@ -169,9 +172,8 @@ int api_status(struct node *n, const cJSON *req, cJSON *doc, struct err *e)
     if (rc == 0) {
         rc = put_attention(n, t.attention, e);
     }
-    bool ok = rc == 0 && put_num(doc, "ops", (double)t.total) == 0 &&
-              put_time(doc, "paused_until", node_paused_until(n)) == 0 && watchlist_put(n, doc) == 0 &&
-              node_put(n, doc) == 0 && store_put(n, doc) == 0;
+    bool ok = rc == 0 && put_time(doc, "paused_until", node_paused_until(n)) == 0 &&
+              watchlist_put(n, doc) == 0 && node_put(n, doc) == 0 && store_put(n, doc) == 0;
     if (!ok || !cJSON_AddItemToObject(doc, "attention", t.attention)) {
         cJSON_Delete(t.attention);
         return rc != 0 ? rc : ERR_NOMEM;

@@ -100,6 +100,10 @@ static int64_t node_turn(struct test_node *t)
     if (n->net == NULL) {
         return next;
     }
+    if (n->wrote) {
+        n->wrote = false;
+        net_changed(n->net);
+    }
     next = sooner(next, net_step(n->net));
     next = sooner(next, pairing_step(n->pairing));
     bool more = n->regrouped || (n->merged_due && !n->cloned);
