@@ -379,6 +379,9 @@ static int group_ready(struct rebase *r, const struct id *log, uint8_t room[KEY_
 {
     struct node *n = r->n;
     int rc = 0;
+    if (r->found && !n->home.keys.grouped) {
+        group_bring_secret(n->group, n->home.keys.claim.p);
+    }
     if (r->found) {
         rc = group_found(n->group, bytes_str(n->home.name), log, clock_wall_ms(&n->clock), r->e);
     }

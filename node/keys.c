@@ -150,12 +150,15 @@ void keys_release(struct keys *k)
 
 void keys_take_group(struct keys *k, const uint8_t secret[KEY_BYTES])
 {
+    k->grouped = true;
+    if (secret_eq(secret, k->claim.p, KEY_BYTES)) {
+        return; /* a founder's */
+    }
     size_t keep = k->n_former < KEYS_FORMER_MAX ? k->n_former : KEYS_FORMER_MAX - 1;
     memmove(k->former[1], k->former[0], keep * KEY_BYTES);
     memcpy(k->former[0], k->claim.p, KEY_BYTES);
     k->n_former = keep + 1;
     memcpy(k->claim.p, secret, KEY_BYTES);
-    k->grouped = true;
 }
 
 int keys_set_passphrase(struct keys *k, struct bytes passphrase, const struct keyfile_cost *cost,
