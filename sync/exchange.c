@@ -24,7 +24,7 @@ static int hash_cmp(const void *a, const void *b)
 
 static void know(struct session *s, const struct hash *h)
 {
-    if (s->n_known < SYNC_KNOWN_MAX)
+    if (s->known && s->n_known < SYNC_KNOWN_MAX)
         s->known[s->n_known++] = *h; /* beyond: it gets a record twice */
 }
 
@@ -124,7 +124,7 @@ int exchange_hello(struct session *s, const struct msg *m, struct err *e)
         s->haves_due = true;
         return 0;
     }
-    s->answered = true;
+    s->answered = s->settled = true; /* and it has nothing that is not here */
     return answer(s, e);
 }
 
@@ -152,7 +152,7 @@ static int take_record(struct session *s, struct bytes record, bool *fresh, stru
             *e = refused;
         return rc;
     }
-    if (rc == ERR_NOTFOUND)
+    if (rc == ERR_NOTFOUND && !s->dismissed)
         s->haves_due = s->haves_again = ++s->answers <= SYNC_ANSWERS_MAX;
     if (rc)
         return 0;
@@ -202,6 +202,8 @@ int exchange_records(struct session *s, const struct msg *m, struct err *e)
     int rc = m->n > 0 ? take_records(s, m, &any, e) : 0;
     if (rc)
         return rc;
+    if (s->dismissed)
+        return any ? settle(s, e) : 0;
     if (m->flags & RECORDS_END)
         s->settled = true;
     if ((m->flags & RECORDS_ALL) && !s->answered) {
@@ -209,6 +211,56 @@ int exchange_records(struct session *s, const struct msg *m, struct err *e)
         know_all(s);
     }
     return any ? settle(s, e) : 0;
+}
+
+/* ---- introductions: a caller whom the other side may not know yet, because the device that added it was not
+ * there since, sends the record that added it with all that this one has seen */
+
+static uint32_t own_adding(const struct group *g)
+{
+    uint32_t self = group_self(g);
+    return self == NOWHERE ? NOWHERE : g->state.devices[self].first_add;
+}
+
+void exchange_introduce(const struct sync *y, size_t room, struct buf *out)
+{
+    const struct record_set *set = &y->env.group->set;
+    uint32_t add = own_adding(y->env.group), from = set->n;
+    size_t n = 0;
+    if (add == NOWHERE)
+        return;
+    for (uint32_t i = set->n; i-- > 0;) { /* the oldest are left out when it is too much */
+        uint32_t x = set->order[i];
+        bool part = x == add || records_saw(set, add, x);
+        size_t size = set->r[x]->bytes.n + varint_size(set->r[x]->bytes.n);
+        if (part && n + size > room)
+            break;
+        n += part ? size : 0;
+        from = i;
+    }
+    for (uint32_t i = from; i < set->n; i++) {
+        uint32_t x = set->order[i];
+        if (x == add || records_saw(set, add, x))
+            wr_lenbytes(out, set->r[x]->bytes);
+    }
+}
+
+int exchange_introduced(struct session *s, struct bytes intro, struct err *e)
+{
+    struct bytes record;
+    struct rd r;
+    bool own, any = false;
+    int rc = members_begin(s->y->env.store, &own, e);
+    if (rc)
+        return rc;
+    rd_init(&r, intro);
+    while (rc == 0 && msg_item_next(&r, &record)) {
+        bool fresh = false;
+        rc = group_receive(s->y->env.group, record, &fresh, e); /* the first that is refused ends it */
+        any = any || fresh;
+    }
+    rc = group_change_end(s->y->env.group, own, rc, e);
+    return rc == 0 && any ? settle(s, e) : rc;
 }
 
 /* ---- sending */
@@ -290,17 +342,33 @@ static int queue_past(struct session *s, uint32_t removal, struct queueing *q)
     return rc;
 }
 
-/* The removal that counts and stands first in the order; NOWHERE: its own leaving, or none that is left. */
-static uint32_t removal_of(const struct session *s)
+/* The removal of a device that counts and stands first in the order. */
+static uint32_t removal_of(const struct group *g, const struct id *device)
 {
-    const struct group *g = s->y->env.group;
     for (uint32_t i = 0; i < g->set.n; i++) {
         uint32_t x = g->set.order[i];
         const struct record *r = g->set.r[x];
-        if (r->head.kind == MEMBER_REMOVE && !g->state.is_void[x] && id_eq(&r->body.device, &s->peer))
+        if (r->head.kind == MEMBER_REMOVE && !g->state.is_void[x] && id_eq(&r->body.device, device))
             return x;
     }
     return NOWHERE;
+}
+
+/* Why the device is none: its own removal, or that of the device that added it, before that was known; and so
+ * on. */
+static uint32_t removal_behind(const struct group *g, struct id device)
+{
+    uint32_t removal = removal_of(g, &device);
+    for (uint32_t i = 0; removal == NOWHERE && i < g->state.n_devices; i++) {
+        uint32_t d = 0;
+        while (d < g->state.n_devices && !id_eq(&g->state.devices[d].member.device, &device))
+            d++;
+        if (d == g->state.n_devices)
+            break;
+        device = g->set.r[g->state.devices[d].first_add]->head.author;
+        removal = removal_of(g, &device);
+    }
+    return removal;
 }
 
 int exchange_farewell(struct session *s, const struct msg *hello, struct err *e)
@@ -318,7 +386,7 @@ int exchange_farewell(struct session *s, const struct msg *hello, struct err *e)
     queue_clear(s);
     s->answered = s->settled = true;
     s->haves_due = false;
-    uint32_t removal = removal_of(s);
+    uint32_t removal = removal_behind(s->y->env.group, s->peer);
     int rc = removal == NOWHERE ? 0 : queue_past(s, removal, &q);
     s->end_due = rc == 0;
     s->all = false;

@@ -146,6 +146,18 @@ static void read_items(struct rd *r, struct msg *m, size_t max)
     }
 }
 
+static void walk_items(struct rd *r, struct bytes items)
+{
+    struct rd in;
+    rd_init(&in, items);
+    while (rd_left(&in) > 0 && !in.err) {
+        if (rd_lenbytes(&in, MEMBER_RECORD_BYTES_MAX).n == 0)
+            fail(r, ERR_FORMAT);
+    }
+    if (in.err)
+        fail(r, in.err);
+}
+
 static void read_hello(struct rd *r, struct msg *m)
 {
     m->version = rd_u8(r);
@@ -160,6 +172,8 @@ static void read_hello(struct rd *r, struct msg *m)
         fail(r, ERR_FORMAT);
     read_hashes(r, m, SYNC_HEADS_MAX);
     read_vector(r, m);
+    m->intro = rd_lenbytes(r, SYNC_INTRO_BYTES);
+    walk_items(r, m->intro);
     (void)rd_lenbytes(r, SYNC_EXTRA_BYTES);
 }
 
@@ -308,8 +322,9 @@ void put_hello(struct buf *b, const struct hello_head *h)
     wr_varint(b, h->n_logs);
 }
 
-void put_hello_end(struct buf *b)
+void put_hello_end(struct buf *b, struct bytes intro)
 {
+    wr_lenbytes(b, intro);
     wr_lenbytes(b, BYTES_NONE);
 }
 

@@ -92,6 +92,7 @@ struct msg {
     struct bytes hashes; /* HELLO, HAVES: 32 bytes each */
     uint64_t n_hashes;
     struct bytes items; /* HELLO, ACK: vector; WANT; RECORDS; FRAMES */
+    struct bytes intro; /* HELLO: records, walked as those of RECORDS */
     uint64_t n;
     uint64_t taken; /* ACK */
     struct id log;  /* FRAMES, STALL, FORK */
@@ -118,8 +119,10 @@ struct hello_head {
     const struct hash *heads; /* ascending */
     size_t n_heads, n_logs;   /* entries that follow; then put_hello_end() */
 };
+#define SYNC_HELLO_MAX (65535u - 96u) /* what the first message of the handshake takes */
+#define SYNC_INTRO_BYTES 60000u       /* of a hello: records that introduce the caller */
 void put_hello(struct buf *b, const struct hello_head *h);
-void put_hello_end(struct buf *b);
+void put_hello_end(struct buf *b, struct bytes intro); /* records, each as wr_lenbytes */
 void put_vector_entry(struct buf *b, const struct vector_entry *v, bool lag);
 void put_haves(struct buf *b, uint8_t flags, const struct hash *hashes,
                size_t n);                       /* sorts nothing: ascending */

@@ -175,6 +175,7 @@ static int note_peer(struct session *s, struct err *e)
         return rc;
     p->last_seen_ms = clock_wall_ms(s->y->env.clock);
     p->clock_offset_ms = s->offset_ms;
+    p->unanswered = false;
     return 0;
 }
 
@@ -238,11 +239,14 @@ static int meet_self(struct session *s, const struct msg *m)
 static int on_call(struct session *s, struct bytes payload, struct err *e)
 {
     struct msg m;
-    if (group_self(s->y->env.group) == NOWHERE || !identify(s))
-        return die(s, ERR_VERIFY, "a stranger called");
     int rc = msg_decode(payload, &m, e);
     if (rc || m.kind != MSG_HELLO)
         return die(s, ERR_VERIFY, "a call without a hello");
+    bool known = group_self(s->y->env.group) != NOWHERE && identify(s);
+    if (!known && group_self(s->y->env.group) != NOWHERE && m.intro.n > 0)
+        known = exchange_introduced(s, m.intro, e) == 0 && identify(s);
+    if (!known)
+        return die(s, ERR_VERIFY, "a stranger called");
     s->state = SESSION_REPLY;
     if (id_eq(&s->peer, &s->y->device)) {
         (void)meet_self(s, &m);

@@ -21,6 +21,21 @@ static bool is_told(const struct ylog *l)
     return !id_none(&l->device) && l->seq > 0;
 }
 
+/* Somebody who has never heard us, or does not answer, may not know us. */
+static void put_intro(struct session *s, struct buf *b)
+{
+    struct buf intro;
+    struct peer *p = s->initiator ? peers_get(s->y, &s->peer, true) : NULL;
+    size_t room = SYNC_HELLO_MAX - b->n - 16;
+    buf_init(&intro, SYNC_INTRO_BYTES);
+    if (p && (p->last_seen_ms == 0 || p->unanswered))
+        exchange_introduce(s->y, room < SYNC_INTRO_BYTES ? room : SYNC_INTRO_BYTES, &intro);
+    if (p)
+        p->unanswered = true;
+    put_hello_end(b, buf_view(&intro));
+    buf_release(&intro);
+}
+
 void session_put_hello(struct session *s, struct buf *b)
 {
     struct sync *y = s->y;
@@ -43,7 +58,7 @@ void session_put_hello(struct session *s, struct buf *b)
         if (l)
             l->told = v.seq;
     }
-    put_hello_end(b);
+    put_intro(s, b);
 }
 
 /* ---- small ones */

@@ -27,8 +27,9 @@
 
 #define SYNC_MESSAGE_MAX 65535u /* a Noise message */
 #define SYNC_HANDSHAKE_MS 10000 /* a handshake that takes longer is dropped */
-#define SYNC_SILENCE_MS 90000   /* a peer that says nothing for so long is gone (pinged after a third of it) \
-                                 */
+#define SYNC_SILENCE_MS                                                                                      \
+    90000 /* a peer that says nothing for so long is gone (pinged after a third of it)                       \
+           */
 #define SYNC_RENEW_MS INT64_C(86400000) /* a session this old ends, for new keys */
 #define SYNC_WINDOW_BYTES (1u << 20)    /* frames sent but not yet acknowledged */
 

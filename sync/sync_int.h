@@ -52,6 +52,7 @@ struct peer {
     struct peer_log *logs;
     size_t n, cap;
     bool dirty;
+    bool unanswered; /* our last call had no answer: it may not know us (any more) */
 };
 
 struct sync {
@@ -183,6 +184,10 @@ int exchange_records(struct session *s, const struct msg *m, struct err *e) MUST
 int exchange_more(struct session *s, struct err *e) MUST_CHECK;
 /* The next HAVES or RECORDS; false: none. */
 bool exchange_output(struct session *s, struct buf *plain);
+/* Appends records that show this device to be a member, at most `room` bytes. */
+void exchange_introduce(const struct sync *y, size_t room, struct buf *out);
+/* Takes those of a caller that is not known here. */
+int exchange_introduced(struct session *s, struct bytes intro, struct err *e) MUST_CHECK;
 /* What a removed device is to get. */
 int exchange_farewell(struct session *s, const struct msg *hello, struct err *e) MUST_CHECK;
 
