@@ -60,16 +60,15 @@ static int devices_remove(struct run *r)
 static int words_check(struct run *r)
 {
     char line[512];
-    (void)fputs("Type the 24 words: ", stderr);
-    if (fgets(line, sizeof(line), stdin) == NULL) {
-        return err_set(&r->err, ERR_CANCELLED, "no words were typed");
+    int rc = secret_read("The 24 words: ", line, sizeof(line), &r->err);
+    if (rc != 0) {
+        return rc;
     }
-    line[strcspn(line, "\n")] = '\0';
     cJSON *answer = NULL;
     cJSON *req = request_new("devices.words.check");
     request_text(req, "words", line);
     mem_wipe(line, sizeof(line));
-    int rc = run_request(r, req, &answer);
+    rc = run_request(r, req, &answer);
     if (rc == 0 && !doc_flag(answer, "ok")) {
         rc = err_set(&r->err, ERR_VERIFY, "these are not the words of this group");
     } else if (rc == 0) {

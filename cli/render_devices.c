@@ -109,20 +109,25 @@ void draw_paired(struct page *p, const cJSON *answer)
 
 void draw_words(struct page *p, const cJSON *answer)
 {
-    const cJSON *w = NULL;
+    const char *words = doc_text(answer, "words");
     int i = 0;
-    page_str(
-        p, "Write these down, in this order. They are shown once, and any earlier ones no longer count.\n\n");
-    cJSON_ArrayForEach(w, doc_get(answer, "words"))
-    {
+    page_str(p,
+             "Write these down, in this order. They are shown once, and count from when you have typed them\n"
+             "back; any earlier ones do not count then.\n\n");
+    while (*words != '\0') {
+        char one[16];
+        size_t n = strcspn(words, " ");
+        (void)snprintf(one, sizeof(one), "%.*s", (int)(n < 15 ? n : 15), words);
         page_printf(p, "%3d ", ++i);
-        page_cell(p, PAINT_STRONG, cJSON_IsString(w) ? w->valuestring : "", 10, false);
+        page_cell(p, PAINT_STRONG, one, 10, false);
         if (i % 4 == 0) {
             page_line(p);
         }
+        words += n + strspn(words + n, " ");
     }
-    page_str(p, "\nWhoever has them can become one of your devices. Check them with: selfsame devices words "
-                "--check\n");
+    page_str(p,
+             "\nWhoever has them can become one of your devices. Type them back with: selfsame devices words "
+             "--check\n");
 }
 
 static void draw_choice(struct page *p, const cJSON *c)

@@ -208,16 +208,7 @@ void conn_goodbye(struct net *t, struct conn *c)
     }
 }
 
-/* Whether of two connections with one peer `c`, the newer one, stays. */
-static bool newer_stays(const struct net *t, const struct conn *c, const struct conn *old)
-{
-    bool we_are_lower = id_cmp(&t->n->home.device, &c->peer) < 0;
-    if (c->met_ms - old->met_ms > CROSSED_MS || c->dialed == old->dialed) {
-        return true; /* who dials again has lost the older one */
-    }
-    return c->dialed == we_are_lower;
-}
-
+/* Two connections with one peer are the protocol's to judge (crossed dials, an old run, a clone). */
 static void met(struct net *t, struct conn *c)
 {
     const struct member *m = group_find(t->n->group, &c->peer);
@@ -230,13 +221,6 @@ static void met(struct net *t, struct conn *c)
         net_remember(t, &c->peer, c->host, c->port);
     }
     log_line(&t->n->log, LOG_INFO, "net", "connected with %s", m != NULL ? m->name : "another device");
-    for (size_t i = 0; i < NET_CONNECTIONS_MAX; i++) {
-        struct conn *o = &t->conns[i];
-        if (o != c && o->kind == CONN_SESSION && o->proved && id_eq(&o->peer, &c->peer)) {
-            conn_goodbye(t, newer_stays(t, c, o) ? o : c);
-            break;
-        }
-    }
 }
 
 static void session_message(struct net *t, struct conn *c, struct bytes message)

@@ -10,13 +10,13 @@
 #include "node/net/strangers.h"
 #include "node/net/stream.h"
 
-#define FIRST_MESSAGE_MAX 1024u /* what a stranger may send before it has shown something */
+/* What a stranger may send before it has shown something: a caller introduces itself with records. */
+#define FIRST_MESSAGE_MAX STREAM_MESSAGE_MAX
 #define KNOCK_BYTES 16
 #define DIAL_TIMEOUT_MS 10000
 #define DIALS_MAX 8              /* being made at one time */
 #define CLOSING_MS 2000          /* for the last words to leave */
 #define HURRIED_MS 2000          /* instead of SYNC_HANDSHAKE_MS, for an address that keeps failing */
-#define CROSSED_MS 10000         /* two connections with one peer, made within this time, have crossed */
 #define MESSAGES_A_STEP 8        /* taken from one connection before the others get their turn */
 #define QUEUE_BYTES (256u << 10) /* a session is asked for more only below this */
 #define PAIR_START_MS 20000      /* for the first messages of a pairing */

@@ -38,6 +38,49 @@ on desktop tell "said after the second restore"
 check "and goes on" until_so 20 knows laptop "said after the second restore"
 check "nothing was lost" knows laptop "said after the restore"
 
+# --- a copy that runs beside the original
+down desktop
+cp -a "$work/desktop" "$work/copy"
+up desktop
+up copy
+noticed() {
+    attention_on "$1" | grep -q 'another machine uses the keys'
+}
+check "the device notices its copy" until_so 60 noticed desktop
+check "and the copy the device" until_so 60 noticed copy
+on desktop tell "said in spite of it"
+check "both have stopped writing" test "$status" -eq 7
+down desktop
+down copy
+on copy init --renew
+check "the copy gets keys of its own" test "$status" -eq 0
+up copy
+up desktop
+on desktop tell "said by the original"
+check "the original goes on" until_so 20 knows laptop "said by the original"
+check "the copy is paired as a device of its own" join_up laptop copy
+check "and all are the same" until_so 20 same laptop desktop copy
+
+# --- recovery words
+on laptop devices words
+words=$(grep -oE '[0-9]+ [a-z]+' "$work/out" | sed 's/.* //' | tr '\n' ' ')
+check "24 words are shown" test "$(printf '%s' "$words" | wc -w)" -eq 24
+printf '%s\n' "$words" >"$work/words"
+SELFSAME_HOME=$work/laptop run_with "$work/words" devices words --check
+check "typed back they count" test "$status" -eq 0
+members() {
+    quietly desktop devices --json | grep -q 'recovery words'
+}
+check "and every device knows of them" until_so 20 members
+down copy
+rm "$work/copy/keys"
+SELFSAME_HOME=$work/copy run_with "$work/words" init --renew --words
+check "they bring a device without keys back" test "$status" -eq 0
+up copy
+on copy tell "said after the recovery"
+check "into its group" until_so 30 knows laptop "said after the recovery"
+down copy
+
 # --- a lost key file
 down desktop
 rm "$work/desktop/keys"

@@ -55,6 +55,23 @@ static void found(void)
     assert_int_equal(rc, 0);
 }
 
+/* Another group's secret than the one that the founder would bring. */
+static void found_with_another_secret(void)
+{
+    struct err e = ERR_INIT;
+    struct join_summary sum;
+    uint8_t secret[KEY_BYTES];
+    memset(secret, 0x5a, sizeof(secret));
+    group_bring_secret(node->group, secret);
+    assert_int_equal(
+        group_found(node->group, BYTES_LIT("laptop"), &node->home.log, clock_wall_ms(&node->clock), &e), 0);
+    int rc = join_rebase(node, &sum, &e);
+    if (rc != 0) {
+        print_message("%s\n", e.text);
+    }
+    assert_int_equal(rc, 0);
+}
+
 /* ---- claims -----------------------------------------------------------------------------------------------
  */
 
@@ -69,7 +86,7 @@ static void join_keeps_the_model_as_it_was(void **state)
     household_do(node, "edit", "cello", ",'text':'plays the violoncello'");
     household_model(node, &before);
     assert_true(before.n >= 4);
-    found();
+    found_with_another_secret();
     household_assert_model(node, &before);
     assert_false(id_eq(&log, &node->home.log));
     assert_true(node->home.keys.grouped);
@@ -79,6 +96,16 @@ static void join_keeps_the_model_as_it_was(void **state)
     household_model_free(&before);
 }
 
+static void founding_keeps_ids(void **state)
+{
+    (void)state;
+    char before[64], after[64];
+    id_of("git", before);
+    found();
+    id_of("git", after);
+    assert_string_equal(before, after);
+}
+
 static void join_names_claims_by_the_groups_secret(void **state)
 {
     (void)state;
@@ -86,7 +113,7 @@ static void join_names_claims_by_the_groups_secret(void **state)
     struct id id;
     char text[ID_TEXT + 1];
     id_of("git", before);
-    found();
+    found_with_another_secret();
     id_of("git", after);
     assert_string_not_equal(before, after);
     id_of("cello", told);
@@ -100,7 +127,7 @@ static void join_keeps_why(void **state)
 {
     (void)state;
     char id[64], req[256];
-    found();
+    found_with_another_secret();
     id_of("git", id);
     snprintf(req, sizeof(req), "{'cmd':'why','id':'%s'}", id);
     cJSON *a = household_ask(node, req);
@@ -118,7 +145,7 @@ static void join_keeps_what_was_forgotten_forgotten(void **state)
     for (size_t i = 0; i < before.n; i++) {
         assert_null(strstr(before.v[i], "rg"));
     }
-    found();
+    found_with_another_secret();
     household_assert_model(node, &before);
     household_model_free(&before);
     assert_int_equal(tmp_count_files_with(node->home.path, BYTES_LIT("plays the cello")), 0);
@@ -132,7 +159,7 @@ static void join_keeps_settings_and_undone_verdicts(void **state)
     household_do(node, "confirm", "git", "");
     household_do(node, "confirm", "git", ",'off':true");
     household_model(node, &before);
-    found();
+    found_with_another_secret();
     household_assert_model(node, &before);
     household_model_free(&before);
     cJSON *a = household_ask(node, "{'cmd':'config','key':'audit.email'}");
@@ -149,7 +176,7 @@ static void join_dates_words_as_they_were_said(void **state)
     id_of("git", id);
     snprintf(req, sizeof(req), "{'cmd':'why','id':'%s'}", id);
     cJSON *before = household_ask(node, req);
-    found();
+    found_with_another_secret();
     id_of("git", id);
     snprintf(req, sizeof(req), "{'cmd':'why','id':'%s'}", id);
     cJSON *after = household_ask(node, req);
@@ -180,7 +207,7 @@ static void join_lost_key_file_write_is_made_up_for(void **state)
     struct household_model before;
     household_model(node, &before);
     tmp_copy(tmp_path(&dir, "laptop/keys", keys), tmp_path(&dir, "keys.before", copy));
-    found();
+    found_with_another_secret();
     struct id log = node->home.log;
     node_close(node);
     node = NULL;
@@ -215,6 +242,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         T(join_keeps_the_model_as_it_was),
+        T(founding_keeps_ids),
         T(join_names_claims_by_the_groups_secret),
         T(join_keeps_why),
         T(join_keeps_what_was_forgotten_forgotten),
