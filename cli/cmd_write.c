@@ -3,7 +3,7 @@
 
 #include "base/check.h"
 #include "cli/render.h"
-#include "node/node.h"
+#include "node/identity.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -25,6 +25,21 @@ static void host_name(char out[65])
     }
 }
 
+/* New keys over the same model, brought in by the recovery words when they were asked for. */
+static int renew(struct run *r)
+{
+    char words[1026] = "";
+    int rc = session_locate(&r->session, &r->err);
+    if (rc == 0 && args_flag(&r->args, "words")) {
+        rc = secret_read("Recovery words: ", words, sizeof(words), &r->err);
+    }
+    if (rc == 0) {
+        rc = identity_renew(r->session.home, bytes_str(words), &r->err);
+    }
+    mem_wipe(words, sizeof(words));
+    return rc;
+}
+
 int cmd_init(struct run *r)
 {
     char host[65];
@@ -34,8 +49,9 @@ int cmd_init(struct run *r)
         host_name(host);
         name = host;
     }
-    int rc = session_locate(&r->session, &r->err);
-    if (rc == 0) {
+    bool renewed = args_flag(&r->args, "renew");
+    int rc = renewed ? renew(r) : session_locate(&r->session, &r->err);
+    if (rc == 0 && !renewed) {
         rc = node_init(r->session.home, bytes_str(name), &r->err);
     }
     if (rc != 0) {
@@ -51,8 +67,8 @@ int cmd_init(struct run *r)
         struct page p;
         page_init(&p, &r->style, stdout);
         page_str(&p, "Device '");
-        page_safe(&p, name);
-        page_str(&p, "' made in ");
+        page_safe(&p, renewed ? doc_text(doc_get(answer, "device"), "name") : name);
+        page_str(&p, renewed ? "' has new keys in " : "' made in ");
         page_safe(&p, r->session.home);
         page_str(&p, "\nNext: selfsame\n");
         page_release(&p);

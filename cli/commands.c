@@ -50,15 +50,24 @@ const struct command commands[] = {
     {
         .name = "init",
         .summary = "make this device",
-        .usage = "[--name NAME]",
+        .usage = "[--name NAME]\n--renew [--words]",
         .about =
             "Makes the data folder, readable by you alone, and in it a device with its own log. Nothing is "
-            "observed until you import something.",
-        .examples = "selfsame init --name laptop",
+            "observed until you import something.\n"
+            "\n"
+            "With --renew the device in the folder gets new keys, and with them a new identity, over the "
+            "same "
+            "model: for a copied folder, and for one whose key file was lost. It is to be paired again; with "
+            "--words, the recovery words are read from the terminal and bring it back into its group.",
+        .examples = "selfsame init --name laptop\nselfsame init --renew\nselfsame init --renew --words",
         .options = {{.name = "name",
                      .type = VALUE_TEXT,
                      .value = "NAME",
-                     .help = "what to call the device; otherwise the name of the host"}},
+                     .help = "what to call the device; otherwise the name of the host"},
+                    {.name = "renew",
+                     .type = VALUE_FLAG,
+                     .help = "new keys for the device in the folder: a copy, or one whose key file is lost"},
+                    {.name = "words", .type = VALUE_FLAG, .help = "with --renew: by the recovery words"}},
         .run = cmd_init,
     },
     {
@@ -335,6 +344,130 @@ const struct command commands[] = {
         .run = cmd_watch,
     },
     {
+        .name = "pair",
+        .summary = "add another device of yours",
+        .usage = "[--history WHICH] [--yes]\nCODE [--address HOST:PORT] [--yes]",
+        .about = "On one device 'selfsame pair' shows a code; on the other it is typed. Both show the "
+                 "other's name "
+                 "and ask. Then both hold one model; what each had before is kept.\n"
+                 "\n"
+                 "Both need a running node (selfsamed). They find each other on the same network; elsewhere "
+                 "--address says where the device that shows the code listens.\n"
+                 "\n"
+                 "The code is good for ten minutes and three tries.",
+        .examples =
+            "selfsame pair\nselfsame pair 4821-7309\nselfsame pair 4821-7309 --address 10.0.0.7:21736",
+        .options =
+            {{.name = "address",
+              .type = VALUE_TEXT,
+              .value = "HOST:PORT",
+              .help = "where the other device listens"},
+             {.name = "history",
+              .type = VALUE_TEXT,
+              .value = "WHICH",
+              .help = "what the new device may read of the past: all, 90d or none"},
+             {.name = "yes", .letter = 'y', .type = VALUE_FLAG, .help = "answer the question beforehand"}},
+        .args = {{.name = "CODE", .type = VALUE_TEXT}},
+        .run = cmd_pair,
+    },
+    {
+        .name = "devices",
+        .summary = "list and manage your devices",
+        .usage = "\nrename DEVICE NAME\nremove DEVICE [--force]\nrotate\nwords [--check]",
+        .about =
+            "Lists the devices, what each lacks, when it was last seen, and whether its clock is off. What "
+            "it "
+            "says comes from what a device has acknowledged, never from what was sent.\n"
+            "\n"
+            "remove: from then on nothing is encrypted to that device; what it has it keeps. rotate: a new "
+            "key "
+            "for what is written from now on. words: 24 words on paper that can make a new device when all "
+            "others are lost.",
+        .examples =
+            "selfsame devices\nselfsame devices rename desktop workshop\nselfsame devices remove phone",
+        .options = {{.name = "force", .letter = 'f', .type = VALUE_FLAG, .help = "remove without asking"},
+                    {.name = "check",
+                     .type = VALUE_FLAG,
+                     .help = "with words: type them to see whether they are right"}},
+        .args = {{.name = "WHAT", .type = VALUE_TEXT},
+                 {.name = "DEVICE", .type = VALUE_TEXT},
+                 {.name = "NAME", .type = VALUE_TEXT}},
+        .run = cmd_devices,
+    },
+    {
+        .name = "sync",
+        .summary = "meet the other devices now",
+        .usage = "",
+        .about = "Dials every device whose address is known, and says how it stands with each. The node does "
+                 "this by itself; the command is for the impatient.",
+        .examples = "selfsame sync",
+        .run = cmd_sync,
+    },
+    {
+        .name = "conflicts",
+        .summary = "where two devices disagree",
+        .usage = "",
+        .about = "Lists what was changed by hand on two devices without either knowing of the other, and "
+                 "revisions that contradict each other. Nothing is lost meanwhile: one value is shown, the "
+                 "others are "
+                 "kept.",
+        .examples = "selfsame conflicts",
+        .reads = true,
+        .run = cmd_conflicts,
+    },
+    {
+        .name = "resolve",
+        .summary = "settle a disagreement, everywhere",
+        .usage = "ID [--take N] [--field FIELD]",
+        .about = "Takes the N-th value that 'selfsame conflicts' lists for the proposition (1, the one "
+                 "shown, when "
+                 "not given) and tells every device.",
+        .examples = "selfsame resolve q2v\nselfsame resolve q2v --take 2",
+        .options = {{.name = "take",
+                     .letter = 't',
+                     .type = VALUE_NUMBER,
+                     .value = "N",
+                     .help = "the value to take, as numbered",
+                     .low = 1,
+                     .high = 99},
+                    {.name = "field",
+                     .type = VALUE_TEXT,
+                     .value = "FIELD",
+                     .help = "when several fields disagree: which"}},
+        .args = {{.name = "ID", .type = VALUE_TEXT, .required = true}},
+        .run = cmd_resolve,
+    },
+    {
+        .name = "lock",
+        .summary = "forget the keys until unlocked",
+        .usage = "",
+        .about = "Makes the running node forget the device's keys. Only of use with a passphrase.",
+        .examples = "selfsame lock",
+        .run = cmd_lock,
+    },
+    {
+        .name = "unlock",
+        .summary = "open the keys with the passphrase",
+        .usage = "[--words]",
+        .about =
+            "Reads the passphrase, or the recovery words, from the terminal or a line of standard input.",
+        .examples = "selfsame unlock\nselfsame unlock --words",
+        .options = {{.name = "words", .type = VALUE_FLAG, .help = "with the recovery words instead"}},
+        .run = cmd_unlock,
+    },
+    {
+        .name = "passphrase",
+        .summary = "protect the keys with a passphrase",
+        .usage = "[--remove]",
+        .about =
+            "Sets or changes the passphrase of the key file. Without one the keys lie open to whoever can "
+            "read your files. One that is set already is asked for first; where standard input is not a "
+            "terminal, its lines are the new one and then the one before.",
+        .examples = "selfsame passphrase\nselfsame passphrase --remove",
+        .options = {{.name = "remove", .type = VALUE_FLAG, .help = "have none again"}},
+        .run = cmd_passphrase,
+    },
+    {
         .name = "doctor",
         .summary = "look for what is wrong",
         .usage = "",
@@ -431,7 +564,7 @@ const struct topic topics[] = {
      "The data folder and its files belong to you alone (0700, 0600); looser permissions are refused.\n"
      "\n"
      "  selfsame.db     the model and what was observed (SQLite)\n"
-     "  device, secret  who this device is\n"
+     "  device, keys    who this device is\n"
      "  control.sock    where the running node listens\n"},
     {NULL, NULL, NULL},
 };

@@ -155,23 +155,33 @@ static void man_selfsame(struct page *p)
 static void man_selfsamed(struct page *p)
 {
     roff_title(p, "selfsamed", "SELFSAMED", "the node of selfsame");
-    page_str(p,
-             ".SH SYNOPSIS\n\\fBselfsamed\\fR [\\fB\\-h\\fR] [\\fB\\-\\-version\\fR]\n"
-             ".SH DESCRIPTION\n"
-             "Runs in the foreground on the data folder: watches the files that\n"
-             ".B selfsame import \\-\\-watch\n"
-             "named and picks up what is new in them, and answers the\n"
-             ".BR selfsame (1)\n"
-             "command over a socket in the data folder that only its owner can open.\n"
-             ".PP\n"
-             "Says on standard output when it is ready, logs to standard error, ends on SIGTERM or SIGINT.\n"
-             ".SH OPTIONS\n"
-             ".TP\n\\fB\\-h\\fR, \\fB\\-\\-help\\fR\nexplain the program\n"
-             ".TP\n\\fB\\-\\-version\\fR\nprint the version\n"
-             ".SH ENVIRONMENT\n"
-             ".TP\nSELFSAME_HOME\nthe data folder; otherwise $XDG_DATA_HOME/selfsame, otherwise\n"
-             "~/.local/share/selfsame\n"
-             ".SH SEE ALSO\n.BR selfsame (1)\n");
+    page_str(
+        p,
+        ".SH SYNOPSIS\n\\fBselfsamed\\fR [\\fB\\-\\-listen\\fR HOST:PORT] [\\fB\\-\\-peer\\fR HOST:PORT]... "
+        "[\\fB\\-\\-no\\-discovery\\fR]\n"
+        ".SH DESCRIPTION\n"
+        "Runs in the foreground on the data folder: watches the files that\n"
+        ".B selfsame import \\-\\-watch\n"
+        "named and picks up what is new in them, and answers the\n"
+        ".BR selfsame (1)\n"
+        "command over a socket in the data folder that only its owner can open.\n"
+        "Meets the user's other devices over the network, once they have been paired.\n"
+        ".PP\n"
+        "Says on standard output when it is ready, logs to standard error, ends on SIGTERM or SIGINT.\n"
+        ".SH OPTIONS\n"
+        ".TP\n\\fB\\-\\-listen\\fR HOST:PORT\nwhere other devices can connect; port 0 takes any free one.\n"
+        "Otherwise all addresses, and port 21736 or, when that is taken, any.\n"
+        "On a loopback address the node is found by nodes of the same machine only.\n"
+        ".TP\n\\fB\\-\\-peer\\fR HOST:PORT\nan address to connect to, besides those that discovery "
+        "finds; may be repeated\n"
+        ".TP\n\\fB\\-\\-no\\-discovery\\fR\nneither announce this device on the local network nor look "
+        "for others\n"
+        ".TP\n\\fB\\-h\\fR, \\fB\\-\\-help\\fR\nexplain the program\n"
+        ".TP\n\\fB\\-\\-version\\fR\nprint the version\n"
+        ".SH ENVIRONMENT\n"
+        ".TP\nSELFSAME_HOME\nthe data folder; otherwise $XDG_DATA_HOME/selfsame, otherwise\n"
+        "~/.local/share/selfsame\n"
+        ".SH SEE ALSO\n.BR selfsame (1)\n");
 }
 
 bool man_page(struct page *p, const char *program)

@@ -17,6 +17,13 @@ void draw_log(struct page *p, const cJSON *answer);
 void draw_doctor(struct page *p, const cJSON *answer);
 void draw_config(struct page *p, const cJSON *answer);
 void draw_watch(struct page *p, const cJSON *answer);
+void draw_device_list(struct page *p, const cJSON *answer);
+/* How it stands with another device, `key` naming the state: "equal; last seen 2 h ago". */
+void draw_standing(struct page *p, const cJSON *device, const char *key);
+void draw_meetings(struct page *p, const cJSON *answer); /* of sync */
+void draw_paired(struct page *p, const cJSON *answer);
+void draw_words(struct page *p, const cJSON *answer);
+void draw_conflicts(struct page *p, const cJSON *answer);
 /* One proposition as a Markdown list item. */
 void draw_markdown(struct page *p, const cJSON *prop);
 /* What a job did: counts and what was learnt. `tell`: propositions were told, not observed. */

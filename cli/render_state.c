@@ -97,14 +97,11 @@ static void draw_watched(struct page *p, const cJSON *answer)
 static void draw_peers(struct page *p, const cJSON *answer)
 {
     const cJSON *peer = NULL;
-    char seen[TIME_TEXT];
     cJSON_ArrayForEach(peer, doc_get(answer, "peers"))
     {
         label(p, "peer");
         page_cell(p, PAINT_NONE, doc_text(peer, "name"), 14, false);
-        page_safe(p, doc_text(peer, "state"));
-        time_relative(p->st, doc_time(peer, "last_seen"), seen);
-        page_printf(p, "; last seen %s", seen);
+        draw_standing(p, peer, "state");
         page_line(p);
     }
 }

@@ -53,6 +53,9 @@ bool interrupted(void);
 /* With no command at all: the state of things and what to do next. */
 int cmd_overview(struct run *r);
 
+/* Reads a line that must not be seen: without echo from a terminal, else from standard input. */
+int secret_read(const char *prompt, char *out, size_t size, struct err *e) MUST_CHECK;
+
 int cmd_init(struct run *r);
 int cmd_status(struct run *r);
 int cmd_import(struct run *r);
@@ -70,6 +73,14 @@ int cmd_pause(struct run *r);
 int cmd_resume(struct run *r);
 int cmd_config(struct run *r);
 int cmd_watch(struct run *r);
+int cmd_pair(struct run *r);
+int cmd_devices(struct run *r);
+int cmd_sync(struct run *r);
+int cmd_conflicts(struct run *r);
+int cmd_resolve(struct run *r);
+int cmd_lock(struct run *r);
+int cmd_unlock(struct run *r);
+int cmd_passphrase(struct run *r);
 int cmd_doctor(struct run *r);
 int cmd_export(struct run *r);
 int cmd_completion(struct run *r);

@@ -30,5 +30,6 @@
 #define LABEL_PAIR_PROLOGUE "selfsame 1 pair prologue"
 /* Discovery. */
 #define LABEL_BEACON "selfsame 1 beacon"
+#define LABEL_KNOCK "selfsame 1 knock"
 
 #endif

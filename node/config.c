@@ -4,6 +4,7 @@
 #include "base/limits.h"
 #include "base/text.h"
 #include "node/model/audit.h"
+#include "node/share.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -21,6 +22,8 @@ const struct setting settings[] = {
      "what is never observed, a rule a line (see: selfsame help audit)", rules_check},
     {"audit.email", SETTING_BOOL, false, "off", "redact e-mail addresses", NULL},
     {"audit.phone", SETTING_BOOL, false, "off", "redact phone numbers", NULL},
+    {"share", SETTING_LINES, true, "",
+     "what leaves this device, a source and one of nothing, counts, text a line", share_check},
     {NULL, SETTING_TEXT, false, NULL, NULL, NULL},
 };
 

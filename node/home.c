@@ -1,4 +1,4 @@
-/* The data folder and the device's identity: two small text files beside the database. */
+/* The data folder and the device's identity: a small text file and the key file beside the database. */
 #include "node/home.h"
 
 #include "node/file.h"
@@ -15,7 +15,6 @@
 #include <unistd.h>
 
 #define DEVICE_MAGIC "selfsame-device 1"
-#define SECRET_MAGIC "selfsame-secret 1"
 #define IDENTITY_BYTES_MAX 4096
 
 int home_locate(const char *given, char out[LIMIT_PATH_BYTES], struct err *e)
@@ -79,7 +78,7 @@ static int hex_parse(struct bytes text, uint8_t *out, size_t n)
 /* ---- making ----------------------------------------------------------------------------------------------
  */
 
-static int name_check(struct bytes name, struct err *e)
+int home_name_check(struct bytes name, struct err *e)
 {
     if (name.n == 0 || name.n > 64) {
         return err_set(e, ERR_USAGE, "a device name has 1 to 64 bytes");
@@ -115,26 +114,18 @@ static int folder_make(const char *path, struct err *e)
     return 0;
 }
 
-static int secret_create(const struct home *h, const struct rng *rng, struct err *e)
+/* The device is whoever holds the signing key. */
+static int keys_create(struct home *h, const struct rng *rng, struct err *e)
 {
     char path[LIMIT_PATH_BYTES];
-    int rc = home_file(h, "secret", path, e);
-    if (rc != 0) {
-        return rc;
+    int rc = home_file(h, KEYS_FILE, path, e);
+    if (rc == 0) {
+        rc = keys_make(&h->keys, rng, e);
     }
-    uint8_t key[HOME_SECRET_BYTES];
-    struct buf text;
-    buf_init(&text, IDENTITY_BYTES_MAX);
-    rng_fill(rng, key, sizeof(key));
-    (void)buf_str(&text, SECRET_MAGIC "\nevent ");
-    hex_print(key, sizeof(key), &text);
-    (void)buf_put(&text, '\n');
-    rc = text.err != 0 ? err_set(e, text.err, "writing '%s'", path) : file_replace(path, buf_view(&text), e);
-    mem_wipe(key, sizeof(key));
-    if (text.p != NULL) {
-        mem_wipe(text.p, text.n);
+    if (rc == 0) {
+        device_id_of(h->keys.device.sign.pk, &h->device);
+        rc = keys_save(&h->keys, path, rng, e);
     }
-    buf_release(&text);
     return rc;
 }
 
@@ -143,7 +134,7 @@ int home_create(const char *path, struct bytes name, const struct rng *rng, stru
     struct home h = {.lock_fd = -1};
     char file[LIMIT_PATH_BYTES];
     struct stat st;
-    int rc = name_check(name, e);
+    int rc = home_name_check(name, e);
     if (rc == 0) {
         rc = folder_make(path, e);
     }
@@ -165,10 +156,20 @@ int home_create(const char *path, struct bytes name, const struct rng *rng, stru
         return rc;
     }
     memcpy(h.name, name.p, name.n);
-    rng_fill(rng, h.device.b, ID_BYTES);
     rng_fill(rng, h.log.b, ID_BYTES);
-    rc = secret_create(&h, rng, e);
-    return rc != 0 ? rc : home_save(&h, e);
+    rc = keys_create(&h, rng, e);
+    if (rc == 0) {
+        rc = home_save(&h, e);
+    }
+    home_close(&h);
+    return rc;
+}
+
+int home_save_keys(struct home *h, const struct rng *rng, struct err *e)
+{
+    char path[LIMIT_PATH_BYTES];
+    int rc = home_file(h, KEYS_FILE, path, e);
+    return rc != 0 ? rc : keys_save(&h->keys, path, rng, e);
 }
 
 int home_save(const struct home *h, struct err *e)
@@ -228,7 +229,7 @@ static int device_parse(struct home *h, struct bytes text)
     struct bytes name = field_of(text, "name");
     struct bytes lease = field_of(text, "lease");
     if (id_parse(field_of(text, "device"), &h->device) != 0 ||
-        id_parse(field_of(text, "log"), &h->log) != 0 || name_check(name, NULL) != 0 || lease.n != 65 ||
+        id_parse(field_of(text, "log"), &h->log) != 0 || home_name_check(name, NULL) != 0 || lease.n != 65 ||
         lease.p[32] != ' ') {
         return ERR_FORMAT;
     }
@@ -238,20 +239,12 @@ static int device_parse(struct home *h, struct bytes text)
     return rc != 0 ? rc : hex_parse(bytes_slice(lease, 33, 32), h->lease[1], 16);
 }
 
-static int secret_parse(struct home *h, struct bytes text)
-{
-    h->event_secret.n = HOME_SECRET_BYTES;
-    return hex_parse(field_of(text, "event"), h->event_secret.p, HOME_SECRET_BYTES);
-}
-
-/* Reads one identity file: right permissions, right magic, then `parse`. */
-static int identity_read(struct home *h, const char *name, struct bytes magic,
-                         int (*parse)(struct home *, struct bytes), struct err *e)
+static int device_read(struct home *h, struct err *e)
 {
     char path[LIMIT_PATH_BYTES];
     struct buf text;
     buf_init(&text, IDENTITY_BYTES_MAX);
-    int rc = home_file(h, name, path, e);
+    int rc = home_file(h, "device", path, e);
     if (rc == 0) {
         rc = file_private(path, e);
     }
@@ -259,13 +252,10 @@ static int identity_read(struct home *h, const char *name, struct bytes magic,
         rc = file_read(path, &text, e);
     }
     if (rc == 0) {
-        rc = magic_check(buf_view(&text), magic, path, e);
+        rc = magic_check(buf_view(&text), BYTES_LIT(DEVICE_MAGIC), path, e);
     }
-    if (rc == 0 && parse(h, buf_view(&text)) != 0) {
+    if (rc == 0 && device_parse(h, buf_view(&text)) != 0) {
         rc = err_set(e, ERR_FORMAT, "'%s' is damaged", path);
-    }
-    if (text.p != NULL) {
-        mem_wipe(text.p, text.n);
     }
     buf_release(&text);
     return rc;
@@ -273,10 +263,59 @@ static int identity_read(struct home *h, const char *name, struct bytes magic,
 
 int home_reload(struct home *h, struct err *e)
 {
-    return identity_read(h, "device", BYTES_LIT(DEVICE_MAGIC), device_parse, e);
+    return device_read(h, e);
 }
 
-int home_open(struct home *h, const char *path, struct err *e)
+int home_unlock(struct home *h, const struct keyfile_unlock *u, struct err *e)
+{
+    char path[LIMIT_PATH_BYTES];
+    struct id id;
+    int rc = home_file(h, KEYS_FILE, path, e);
+    if (rc == 0) {
+        rc = keys_open(&h->keys, path, u, e);
+    }
+    if (rc == ERR_NOTFOUND) {
+        (void)err_set(e, ERR_ATTENTION, "the key file '%s' is gone: this device cannot prove who it is",
+                      path);
+        err_hint(e, "put it back from a backup, or make new keys and pair again: selfsame init --renew");
+        return ERR_ATTENTION;
+    }
+    if (rc != 0) {
+        return rc;
+    }
+    device_id_of(h->keys.device.sign.pk, &id);
+    if (!id_eq(&id, &h->device)) {
+        keys_release(&h->keys);
+        (void)err_set(e, ERR_VERIFY, "the keys in '%s' are those of another device", path);
+        err_hint(e, "'device' and 'keys' belong together: put back the ones of the same backup");
+        return ERR_VERIFY;
+    }
+    h->locked = false;
+    return 0;
+}
+
+void home_wipe_keys(struct home *h)
+{
+    keys_release(&h->keys);
+    h->locked = true;
+}
+
+/* Opens the keys when they open by themselves. */
+static int keys_try(struct home *h, struct err *e)
+{
+    struct err own = ERR_INIT;
+    int rc = home_unlock(h, NULL, &own);
+    h->locked = rc == ERR_LOCKED;
+    if (rc == 0 || h->locked) {
+        return 0;
+    }
+    if (e != NULL) {
+        *e = own;
+    }
+    return rc;
+}
+
+int home_open_keyless(struct home *h, const char *path, struct err *e)
 {
     struct stat st;
     memset(h, 0, sizeof(*h));
@@ -299,8 +338,17 @@ int home_open(struct home *h, const char *path, struct err *e)
     if (rc == 0) {
         rc = home_reload(h, e);
     }
+    if (rc != 0) {
+        home_close(h);
+    }
+    return rc;
+}
+
+int home_open(struct home *h, const char *path, struct err *e)
+{
+    int rc = home_open_keyless(h, path, e);
     if (rc == 0) {
-        rc = identity_read(h, "secret", BYTES_LIT(SECRET_MAGIC), secret_parse, e);
+        rc = keys_try(h, e);
     }
     if (rc != 0) {
         home_close(h);
@@ -352,5 +400,5 @@ void home_close(struct home *h)
         (void)close(h->lock_fd);
         h->lock_fd = -1;
     }
-    secret_wipe(&h->event_secret);
+    keys_release(&h->keys);
 }

@@ -16,6 +16,7 @@
 #include "node/model/tell.h"
 #include "node/observe/lines.h"
 #include "node/pause.h"
+#include "node/share.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -49,6 +50,7 @@ struct job {
     struct job_bad bad[JOB_BAD_KEPT];
     size_t n_bad;
     struct buf scratch; /* cursor, joined file names */
+    struct buf share;   /* the setting, as it was when the job began */
 };
 
 /* ---- opening ---------------------------------------------------------------------------------------------
@@ -184,14 +186,18 @@ int job_open(struct job **out, struct node *n, const struct job_spec *spec, stru
     j->more_coming = j->fed;
     j->growing = spec->growing;
     j->budget_ms = spec->budget_ms;
+    buf_init(&j->share, LIMIT_SETTING_BYTES);
     buf_init(&j->scratch, LIMIT_OBSERVATION_BYTES + LIMIT_OBSERVATION_FILES * LIMIT_PATH_BYTES);
     int rc = source_find(j, spec, e);
     if (rc == 0) {
         rc = path_take(j, spec, e);
     }
     if (rc == 0) {
+        rc = share_load(n->store, &j->share, e);
+    }
+    if (rc == 0) {
         rc = teller_init(&j->teller, n->store, n->audit, e);
-        j->teller.event_secret = bytes_of(n->home.event_secret.p, n->home.event_secret.n);
+        j->teller.claim_secret = node_claim_secret(n);
         j->teller.rng = &n->rng;
         j->teller.now_ms = clock_wall_ms(&n->clock);
     }
@@ -214,6 +220,7 @@ void job_close(struct job *j)
     input_close(j);
     teller_release(&j->teller);
     buf_release(&j->scratch);
+    buf_release(&j->share);
     free(j);
 }
 
@@ -269,7 +276,7 @@ static void stored_fill(struct job *j, const struct observation *o, struct store
         .ext_id = o->id,
         .data = o->data,
     };
-    event_key(j->teller.event_secret, o, out->key);
+    event_key(secret_view(&j->n->home.keys.event), o, out->key);
 }
 
 /* A record without a time is as old as the time between two readings of its file allows: when there was a
@@ -281,7 +288,7 @@ static int untimed_withheld(struct job *j, const struct observation *o, bool *ou
     char name[sizeof("withheld:") + 32];
     uint8_t key[16];
     struct buf mark;
-    event_key(j->teller.event_secret, o, key);
+    event_key(secret_view(&j->n->home.keys.event), o, key);
     int at = snprintf(name, sizeof(name), "withheld:");
     for (size_t i = 0; i < sizeof(key); i++) {
         at += snprintf(name + at, sizeof(name) - (size_t)at, "%02x", key[i]);
@@ -348,7 +355,9 @@ static int observation_take(struct job *j, struct observation *o, struct err *e)
     }
     j->counts.added += fresh ? 1 : 0;
     j->counts.known += fresh ? 0 : 1;
-    return fresh ? infer_observe(j->n->infer, &stored, e) : 0;
+    /* A source that shares nothing is not learnt from (node/share.h). */
+    bool learn = fresh && share_level_of(buf_view(&j->share), stored.source) != SHARE_NOTHING;
+    return learn ? infer_observe(j->n->infer, &stored, e) : 0;
 }
 
 /* 1: a record was taken (or refused); 0: nothing more for now. */
@@ -522,7 +531,8 @@ static int step_prepare(struct job *j, struct err *e)
 static int step_body(struct job *j, struct err *e)
 {
     if (j->phase == PHASE_INFER) {
-        return infer_flush(j->n->infer, &j->counts.props, e);
+        int rc = infer_flush(j->n->infer, &j->counts.props, e);
+        return rc != 0 ? rc : share_publish(j->n, e);
     }
     int more = step_prepare(j, e);
     more = more == 0 ? records_take(j, e) : more;
@@ -585,6 +595,10 @@ int job_step(struct job *j, struct err *e)
     if (j->more_coming) {
         return 1; /* fed jobs read in job_feed() */
     }
+    int rc = node_may_write(j->n, e);
+    if (rc != 0) {
+        return rc;
+    }
     int more = step_commit(j, e);
     progress_take(j);
     if (more != 0) {
@@ -592,6 +606,7 @@ int job_step(struct job *j, struct err *e)
     }
     input_close(j);
     j->phase = j->phase == PHASE_READ ? PHASE_INFER : PHASE_DONE;
+    j->n->wrote = j->n->wrote || j->phase == PHASE_DONE;
     return j->phase == PHASE_DONE ? 0 : 1;
 }
 

@@ -5,6 +5,7 @@
 #include "base/check.h"
 #include "node/config.h"
 #include "node/file.h"
+#include "node/identity.h"
 #include "node/job.h"
 #include "node/pause.h"
 
@@ -154,7 +155,15 @@ static int lease_renew(struct node *n, struct err *e)
     memcpy(n->home.lease[0], held, 16);
     rng_fill(&n->rng, n->home.lease[1], 16);
     rc = home_save(&n->home, e);
-    return rc != 0 ? rc : store_lease_set(n->store, n->home.lease[1], e);
+    if (rc == 0) {
+        rc = store_lease_set(n->store, n->home.lease[1], e);
+    }
+    if (rc != 0) {
+        return rc;
+    }
+    /* Both were good while only one of the two was written; from now on the one before tells a backup. */
+    memcpy(n->home.lease[0], n->home.lease[1], 16);
+    return home_save(&n->home, e);
 }
 
 static int inference_open(struct node *n, struct err *e)
@@ -164,9 +173,38 @@ static int inference_open(struct node *n, struct err *e)
         .clock = &n->clock,
         .device = n->home.device,
         .device_name = n->home.name,
-        .event_secret = bytes_of(n->home.event_secret.p, n->home.event_secret.n),
+        .claim_secret = node_claim_secret(n),
     };
     return infer_open(&n->infer, &env, e);
+}
+
+struct bytes node_claim_secret(const struct node *n)
+{
+    return secret_view(&n->home.keys.claim); /* the group's, since it was joined (node/join.h) */
+}
+
+int node_infer_reopen(struct node *n, struct err *e)
+{
+    infer_close(n->infer);
+    n->infer = NULL;
+    return inference_open(n, e);
+}
+
+int node_may_write(const struct node *n, struct err *e)
+{
+    enum identity_fault fault = n->sync != NULL ? sync_identity(n->sync) : IDENTITY_FINE;
+    if (n->cloned || fault == IDENTITY_CLONED) {
+        (void)err_set(e, ERR_ATTENTION,
+                      "two machines use the keys of this device; both have stopped writing");
+        err_hint(e, "on the copy: selfsame init --renew, then pair it as a device of its own");
+        return ERR_ATTENTION;
+    }
+    if (fault != IDENTITY_FINE) {
+        (void)err_set(e, ERR_INUSE, "this device is fetching back changes of its own that it had lost");
+        err_hint(e, "try again in a moment");
+        return ERR_INUSE;
+    }
+    return 0;
 }
 
 /* Erased bytes that a killed process had no time to scrub. */
@@ -202,7 +240,7 @@ static int leftovers_do(struct node *n, struct err *e)
     return rc;
 }
 
-static int folder_open(struct node *n, const struct node_options *o, bool create, struct err *e)
+static int folder_open(struct node *n, const struct node_options *o, struct err *e)
 {
     char path[LIMIT_PATH_BYTES];
     int rc = home_locate(o->home, path, e);
@@ -222,24 +260,107 @@ static int folder_open(struct node *n, const struct node_options *o, bool create
         }
         folder_empty(n->tmp_dir); /* copies that a killed process left */
     }
-    return rc != 0 ? rc : database_open(n, create, e);
+    return rc;
+}
+
+static void merged_note(void *ctx, uint64_t ops)
+{
+    struct node *n = ctx;
+    n->merged_due = n->merged_due || ops > 0;
+}
+
+static void regrouped_note(void *ctx)
+{
+    struct node *n = ctx;
+    n->regrouped = true;
+}
+
+/* The group as far as this device knows it, and the machine that meets its other devices. */
+static int sharing_open(struct node *n, struct err *e)
+{
+    int rc = group_open(&n->group, n->store, &n->home.keys.device, &n->rng, e);
+    if (rc != 0) {
+        return err_wrap(e, rc, "reading the membership");
+    }
+    const struct sync_env env = {
+        .store = n->store,
+        .group = n->group,
+        .keys = &n->home.keys.device,
+        .clock = &n->clock,
+        .rng = &n->rng,
+        .log = n->home.log,
+        .merged = merged_note,
+        .regrouped = regrouped_note,
+        .ctx = n,
+    };
+    return sync_open(&n->sync, &env, e);
 }
 
 static int contents_open(struct node *n, struct err *e)
 {
-    int rc = n->read_only ? 0 : lease_renew(n, e);
+    /* A database that was deleted is made anew by whoever may write; lease_renew notices. */
+    int rc = database_open(n, !n->read_only, e);
+    if (rc == 0 && !n->read_only) {
+        rc = lease_renew(n, e);
+    }
     if (rc != 0) {
         return rc;
     }
     store_use_log(n->store, &n->home.log, &n->home.device);
-    rc = node_audit_load(n, e);
+    rc = sharing_open(n, e);
+    if (rc == 0) {
+        rc = node_audit_load(n, e);
+    }
     if (rc == 0) {
         rc = inference_open(n, e);
     }
+    if (rc == 0 && !n->read_only) {
+        rc = identity_settle(n, e);
+    }
+    n->merged_due = true; /* what an earlier process took in and did not look at */
     return rc != 0 || n->read_only ? rc : leftovers_do(n, e);
 }
 
-static int node_make(struct node **out, const struct node_options *o, bool create, struct err *e)
+static void contents_close(struct node *n)
+{
+    for (size_t i = 0; i < JOBS_MAX; i++) {
+        job_close(n->jobs[i].job);
+        n->jobs[i].job = NULL;
+    }
+    infer_close(n->infer);
+    audit_free(n->audit);
+    sync_close(n->sync);
+    group_close(n->group);
+    store_close(n->store);
+    n->infer = NULL;
+    n->audit = NULL;
+    n->sync = NULL;
+    n->group = NULL;
+    n->store = NULL;
+}
+
+int node_unlock(struct node *n, const struct keyfile_unlock *u, struct err *e)
+{
+    CHECK(n->home.locked);
+    int rc = home_unlock(&n->home, u, e);
+    if (rc == 0) {
+        rc = contents_open(n, e);
+    }
+    if (rc != 0) {
+        node_lock(n);
+    }
+    return rc;
+}
+
+void node_lock(struct node *n)
+{
+    CHECK(n->net == NULL && n->pairing == NULL);
+    contents_close(n);
+    home_wipe_keys(&n->home);
+    n->lock_wanted = false;
+}
+
+static int node_make(struct node **out, const struct node_options *o, struct err *e)
 {
     struct node *n = calloc(1, sizeof(*n));
     if (n == NULL) {
@@ -257,9 +378,9 @@ static int node_make(struct node **out, const struct node_options *o, bool creat
         (void)err_set(e, rc, "the cryptographic library does not start");
     } else {
         n->rng = rng_system();
-        rc = folder_open(n, o, create, e);
+        rc = folder_open(n, o, e);
     }
-    if (rc == 0) {
+    if (rc == 0 && !n->home.locked) {
         rc = contents_open(n, e);
     }
     if (rc != 0) {
@@ -272,8 +393,30 @@ static int node_make(struct node **out, const struct node_options *o, bool creat
 
 int node_open(struct node **out, const struct node_options *o, struct err *e)
 {
-    /* A database that was deleted is made anew by whoever may write; lease_renew notices. */
-    return node_make(out, o, !o->read_only, e);
+    return node_make(out, o, e);
+}
+
+int node_open_keyless(struct node **out, const char *path, struct err *e)
+{
+    struct node *n = calloc(1, sizeof(*n));
+    if (n == NULL) {
+        return err_set(e, ERR_NOMEM, "opening the data folder");
+    }
+    n->home.lock_fd = -1;
+    n->clock = (struct clock){.wall_ms = wall_ms, .mono_ms = mono_ms};
+    n->log.clock = &n->clock;
+    n->read_only = true;
+    n->rng = rng_system();
+    int rc = home_open_keyless(&n->home, path, e);
+    if (rc == 0) {
+        rc = database_open(n, false, e);
+    }
+    if (rc != 0) {
+        node_close(n);
+        return rc;
+    }
+    *out = n;
+    return 0;
 }
 
 int node_init(const char *home, struct bytes name, struct err *e)
@@ -293,7 +436,7 @@ int node_init(const char *home, struct bytes name, struct err *e)
     }
     struct node *n = NULL;
     struct node_options o = {.home = path};
-    rc = node_make(&n, &o, true, e);
+    rc = node_make(&n, &o, e);
     node_close(n);
     return rc;
 }
@@ -303,12 +446,7 @@ void node_close(struct node *n)
     if (n == NULL) {
         return;
     }
-    for (size_t i = 0; i < JOBS_MAX; i++) {
-        job_close(n->jobs[i].job);
-    }
-    infer_close(n->infer);
-    audit_free(n->audit);
-    store_close(n->store);
+    contents_close(n);
     home_close(&n->home);
     free(n);
 }

@@ -9,8 +9,11 @@
 #include "node/model/audit.h"
 #include "node/observe/observe.h"
 #include "store/local.h"
+#include "sync/sync.h"
 
 struct job;
+struct net;
+struct pairing;
 
 struct node_options {
     const char *home; /* NULL: home_locate's choice */
@@ -24,14 +27,27 @@ struct node_options {
 
 struct node {
     struct home home;
-    struct store *store;
-    struct infer *infer;
-    struct audit *audit;
     struct clock clock;
     struct rng rng;
     struct log log;
     bool read_only, daemon;
-    bool audit_broken; /* the stored rules do not parse: everything is dropped */
+    /* NULL while home.locked. */
+    struct store *store;
+    struct group *group;
+    struct sync *sync;
+    struct infer *infer;
+    struct audit *audit;
+    struct net *net;         /* the running node only, set by its loop; else NULL */
+    struct pairing *pairing; /* as net */
+    bool lock_wanted;        /* the loop is to close net and watch, then to call node_lock() */
+    bool merged_due;         /* ops came in from another device: node/upkeep.h */
+    bool regrouped;          /* the membership changed; cleared by the network side */
+    bool wrote;              /* something was written: the loop tells the other devices; cleared there */
+    int64_t quiet_ms,
+        group_due_ms;        /* monotonic: when something was last merged; when upkeep looks at members */
+    bool cloned;             /* another machine has our keys: nothing is written (node/identity.h) */
+    char identity_note[240]; /* what happened to this device's identity since the start, for status; "" */
+    bool audit_broken;       /* the stored rules do not parse: everything is dropped */
     char tmp_dir[LIMIT_PATH_BYTES];
     int64_t started_ms;
     struct job_slot {
@@ -47,11 +63,24 @@ struct node {
     void *watch_ctx;
 };
 
-/* Opens the folder (which must have been initialised) for writing, or for reading. */
+/* Opens the folder (which must have been initialised) for writing, or for reading. When the keys do not open
+ * by themselves it succeeds with home.locked and nothing else open. */
 int node_open(struct node **out, const struct node_options *o, struct err *e) MUST_CHECK;
+/* The database alone, for reading, of a folder whose keys are gone (node/identity.h). */
+int node_open_keyless(struct node **out, const char *path, struct err *e) MUST_CHECK;
 void node_close(struct node *n); /* NULL fine */
 /* Makes a new data folder with a device called `name`. */
 int node_init(const char *home, struct bytes name, struct err *e) MUST_CHECK;
+/* Opens the keys with what the user gave, then what needs them. ERR_LOCKED: wrong. */
+int node_unlock(struct node *n, const struct keyfile_unlock *u, struct err *e) MUST_CHECK;
+/* Closes all that node_unlock() opened, wipes the keys. net and pairing must be closed. */
+void node_lock(struct node *n);
+/* What keys claims: the group's secret, or before there is a group the device's own. */
+struct bytes node_claim_secret(const struct node *n);
+/* Closes and opens the built-in inference, after the claim secret changed. */
+int node_infer_reopen(struct node *n, struct err *e) MUST_CHECK;
+/* ERR_ATTENTION when this device must not write, ERR_INUSE when not just now (node/identity.h). */
+int node_may_write(const struct node *n, struct err *e) MUST_CHECK;
 /* (Re)builds the audit from the settings; called at open and whenever a setting of it changes. A rule that
  * does not parse drops everything until it is mended. */
 int node_audit_load(struct node *n, struct err *e) MUST_CHECK;

@@ -19,8 +19,7 @@
 #include <string.h>
 #include <unistd.h>
 
-static int block_keys(struct store *s, const struct id *id, const uint8_t (*keys)[16], size_t n,
-                      struct err *e)
+int store_block_keys(struct store *s, const struct id *id, const uint8_t (*keys)[16], size_t n, struct err *e)
 {
     struct seen seen[256];
     struct draft d;
@@ -90,7 +89,7 @@ int store_forget(struct store *s, const struct id *id, const uint8_t (*keys)[16]
     if (rc != 0) {
         return rc;
     }
-    rc = block_keys(s, id, keys, n_keys, e);
+    rc = store_block_keys(s, id, keys, n_keys, e);
     if (rc == 0) {
         rc = forget_group(s, id, &done, e);
     }
@@ -135,6 +134,19 @@ int store_block_events(struct store *s, struct bytes source, const uint8_t (*key
     struct id id;
     block_id(source, &id);
     return block_keys(s, &id, keys, n, e);
+}
+
+int store_blocked_spans(struct store *s,
+                        int (*fn)(void *ctx, struct bytes source, int64_t from_ms, int64_t until_ms),
+                        void *ctx, struct err *e)
+{
+    struct stmt *q = NULL;
+    int rc = db_prepare(s, "SELECT DISTINCT source, from_ms, until_ms FROM blocked_span", &q, e);
+    while (rc == 0 && (rc = db_step(q, e)) == 1) {
+        rc = fn(ctx, db_bytes(q, 0), db_int(q, 1), db_int(q, 2));
+    }
+    db_done(q);
+    return rc;
 }
 
 int store_blocked(struct store *s, const uint8_t key[16], struct bytes source, int64_t time_ms, bool *out,

@@ -39,19 +39,54 @@ int local_link_add(struct store *s, const struct id *prop, int64_t observation, 
 
 int links_observation_gone(struct store *s, int64_t observation, struct err *e)
 {
-    return local_run_row(s, "DELETE FROM link WHERE observation=?1", observation, e);
+    int rc = local_run_row(s, "DELETE FROM link WHERE observation=?1", observation, e);
+    return rc != 0 ? rc : local_run_row(s, "DELETE FROM doomed WHERE observation=?1", observation, e);
 }
 
 int local_prop_gone(struct store *s, int64_t row, struct err *e)
 {
-    return local_run_row(s, "DELETE FROM link WHERE entity=?1", row, e);
+    int rc =
+        local_run_row(s,
+                      "INSERT OR IGNORE INTO doomed(observation, entity) SELECT observation, entity FROM link"
+                      " WHERE entity=?1 AND NOT against",
+                      row, e);
+    return rc != 0 ? rc : local_run_row(s, "DELETE FROM link WHERE entity=?1", row, e);
+}
+
+int local_doomed(struct store *s,
+                 int (*fn)(void *ctx, const struct id *prop, const struct stored_observation *o), void *ctx,
+                 struct err *e)
+{
+    struct stmt *q = NULL;
+    int rc =
+        db_prepare(s,
+                   "SELECT " OBSERVATION_COLUMNS("o") ",x.id FROM doomed d JOIN observation o ON"
+                                                      " o.row=d.observation JOIN entity x ON x.row=d.entity"
+                                                      " ORDER BY d.entity,o.row",
+                   &q, e);
+    while (rc == 0 && (rc = db_step(q, e)) == 1) {
+        struct stored_observation o;
+        struct id prop;
+        rc = observation_read(q, &o, e);
+        if (rc == 0)
+            rc = db_id(q, OBSERVATION_COLUMN_N, &prop, e);
+        if (rc == 0)
+            rc = fn(ctx, &prop, &o);
+    }
+    db_done(q);
+    return rc;
+}
+
+int local_doomed_clear(struct store *s, struct err *e)
+{
+    return local_run_row(s, "DELETE FROM doomed WHERE observation>?1", INT64_MIN, e);
 }
 
 int local_links_clear(struct store *s, const struct id *prop, struct err *e)
 {
     int64_t entity = 0;
     int rc = prop_entity(s, prop, &entity, e);
-    return rc == 0 && entity != 0 ? local_prop_gone(s, entity, e) : rc;
+    return rc == 0 && entity != 0 ? local_run_row(s, "DELETE FROM link WHERE entity=?1", entity, e) : rc;
 }
 
 #define LINKS_IN_ORDER(order)                                                                                \

@@ -36,6 +36,9 @@ const char *const local_schema[] = {
     "observation INTEGER NOT NULL REFERENCES observation(row), against INTEGER NOT NULL,"
     "PRIMARY KEY(entity, observation)) STRICT, WITHOUT ROWID",
     "CREATE INDEX link_by_observation ON link(observation)",
+    /* what forgotten propositions rested on, until node/ has erased it */
+    "CREATE TABLE doomed("
+    "observation INTEGER PRIMARY KEY, entity INTEGER NOT NULL REFERENCES entity(row)) STRICT",
     "CREATE TABLE local_value(name TEXT NOT NULL UNIQUE, value BLOB NOT NULL) STRICT",
     "CREATE TABLE audit("
     "day INTEGER NOT NULL, rule TEXT NOT NULL, source TEXT NOT NULL, first_ms INTEGER NOT NULL,"

@@ -96,6 +96,13 @@ int local_links_of(struct store *s, int64_t observation,
                    int (*fn)(void *ctx, const struct id *prop, bool against), void *ctx,
                    struct err *e) MUST_CHECK;
 
+/* What the user forgot, here or on another device, rested on these observations of ours (supporting ones): they
+ * are to be erased and their keys blocked. Erasing an observation takes it off the list. */
+int local_doomed(struct store *s,
+                 int (*fn)(void *ctx, const struct id *prop, const struct stored_observation *o), void *ctx,
+                 struct err *e) MUST_CHECK;
+int local_doomed_clear(struct store *s, struct err *e) MUST_CHECK;
+
 /* Small named values: import cursors ("cursor:bash:/path"), local settings, inference state. Value at most 64
  * KiB. */
 int local_get(struct store *s, const char *name, struct buf *value, bool *found, struct err *e) MUST_CHECK;

@@ -226,9 +226,9 @@ static int write_encoded(struct store *s, const struct op *op, struct err *e)
     return rc;
 }
 
-static int write_draft(struct store *s, const struct draft *d, struct err *e)
+static int write_draft(struct store *s, const struct draft *d, int64_t wall_ms, struct err *e)
 {
-    uint64_t hlc = hlc_next(s->hlc, clock_wall_ms(s->clock));
+    uint64_t hlc = hlc_next(s->hlc, wall_ms);
     struct op op;
     buf_clear(&s->op_buf);
     int rc = draft_encode_op(d, hlc, &s->op_buf, &op);
@@ -248,7 +248,7 @@ static int set_device(struct store *s, const struct log_state *l, const struct i
 }
 
 /* The op that opens a log of ours. */
-static int open_log(struct store *s, struct err *e)
+static int open_log(struct store *s, int64_t wall_ms, struct err *e)
 {
     char device[ID_TEXT + 1];
     id_text(&s->own_device, device);
@@ -258,13 +258,18 @@ static int open_log(struct store *s, struct err *e)
     draft_reg(&d, REG_VALUE, bytes_str(device), NULL, 0);
     int rc = head_make_row(s, &s->own, e);
     if (rc == 0) {
-        rc = write_draft(s, &d, e);
+        rc = write_draft(s, &d, wall_ms, e);
     }
     draft_release(&d);
     return rc != 0 ? rc : set_device(s, &s->own, &s->own_device, e);
 }
 
 int store_write(struct store *s, const struct draft *d, struct err *e)
+{
+    return store_write_at(s, d, clock_wall_ms(s->clock), e);
+}
+
+int store_write_at(struct store *s, const struct draft *d, int64_t wall_ms, struct err *e)
 {
     CHECK(s->has_log);
     bool own;
@@ -278,11 +283,11 @@ int store_write(struct store *s, const struct draft *d, struct err *e)
         rc = clock_load(s, e);
     }
     if (rc == 0 && l->seq == 0) {
-        rc = open_log(s, e);
+        rc = open_log(s, wall_ms, e);
         db_poison(s, rc);
     }
     if (rc == 0) {
-        rc = write_draft(s, d, e);
+        rc = write_draft(s, d, wall_ms, e);
     }
     return db_write_end(s, own, rc, e);
 }

@@ -28,6 +28,7 @@ enum op_space {
     SPACE_BLOCK = 5, /* what must not be learnt again: event keys, source spans */
     SPACE_GROUP = 6, /* reserved for the membership log */
     SPACE_SUGGESTION = 7,
+    SPACE_EXCERPT = 8, /* what a device shares of the text of an observation */
 };
 
 /* Classes of a write, in rising order of authority (DESIGN §3.2). */

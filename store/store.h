@@ -49,6 +49,8 @@ int store_bulk(struct store *s, bool on, struct err *e) MUST_CHECK;
 
 /* Appends the draft to our log and merges it. Writing to a forgotten id: ERR_FORGOTTEN. */
 int store_write(struct store *s, const struct draft *d, struct err *e) MUST_CHECK;
+/* The same dated at a wall time of the past: for a log that is written anew (store/reset.h). What our log holds already is never overtaken. */
+int store_write_at(struct store *s, const struct draft *d, int64_t wall_ms, struct err *e) MUST_CHECK;
 
 /* One op of another log (sync, tests): seq must be the next one of that log (ERR_EXISTS: had it already, with
  * the same hash; ERR_VERIFY: other hash at that seq: a fork; ERR_NOTFOUND: a gap). `op` empty: an erased op,
@@ -168,12 +170,16 @@ int store_prop_prefix(struct store *s, const struct id *id, size_t *chars, struc
  * erases local observations (store/local.h) in the same transaction and calls store_scrub() after commit. */
 int store_forget(struct store *s, const struct id *id, const uint8_t (*keys)[16], size_t n_keys,
                  struct err *e) MUST_CHECK;
+/* Blocks event keys alone, as observations erased with the proposition `id`. */
+int store_block_keys(struct store *s, const struct id *id, const uint8_t (*keys)[16], size_t n, struct err *e) MUST_CHECK;
 /* Blocks a source in a span of capture time (both ends included). */
 int store_block_source(struct store *s, struct bytes source, int64_t from_ms, int64_t until_ms,
                        struct err *e) MUST_CHECK;
 /* Blocks single events of a source, by their keys: what a span would reach too far for. */
 int store_block_events(struct store *s, struct bytes source, const uint8_t (*keys)[16], size_t n,
                        struct err *e) MUST_CHECK;
+/* The spans blocked, here or on another device. */
+int store_blocked_spans(struct store *s, int (*fn)(void *ctx, struct bytes source, int64_t from_ms, int64_t until_ms), void *ctx, struct err *e) MUST_CHECK;
 /* Whether an event must not be taken up again. */
 int store_blocked(struct store *s, const uint8_t key[16], struct bytes source, int64_t time_ms, bool *out,
                   struct err *e) MUST_CHECK;

@@ -72,6 +72,9 @@ int group_reload(struct group *g, struct err *e) MUST_CHECK;
  * (frames_seal) before group_add() with a history that is withheld. ERR_EXISTS when there is a group. */
 int group_found(struct group *g, struct bytes name, const struct id *log, int64_t now_ms,
                 struct err *e) MUST_CHECK;
+/* The secret that group_found() will give the group, instead of a random one: a founder's claim ids then stay
+ * what they are, and what it has forgotten stays forgotten. */
+void group_bring_secret(struct group *g, const uint8_t secret[KEY_BYTES]);
 /* Gets ready to take the records of a group that this device is being added to: pairing tells its id. In
  * memory only, until the genesis arrives. ERR_EXISTS when there is a group already. */
 int group_join(struct group *g, const struct id *group, struct err *e) MUST_CHECK;

@@ -78,11 +78,21 @@ int group_change_end(struct group *g, bool own, int rc, struct err *e)
 
 /* ---- founding */
 
+void group_bring_secret(struct group *g, const uint8_t secret[KEY_BYTES])
+{
+    g->brings_secret = true;
+    memcpy(g->brought, secret, KEY_BYTES);
+}
+
 static int put_genesis(struct group *g, struct bytes cert, struct buf *b)
 {
     uint8_t secret[KEY_BYTES];
     struct epoch_binding bind = {.recipient = g->own};
     rng_fill(g->rng, secret, sizeof secret);
+    if (g->brings_secret)
+        memcpy(secret, g->brought, sizeof secret);
+    g->brings_secret = false;
+    mem_wipe(g->brought, sizeof g->brought);
     epoch_id(secret, &bind.epoch);
     wr_lenbytes(b, cert);
     put_id(b, &bind.epoch);

@@ -208,8 +208,9 @@ struct group {
     struct id id, joining;
     struct record_set set;
     struct state state;
-    bool has_secret;
+    bool has_secret, brings_secret;
     uint8_t secret[KEY_BYTES];
+    uint8_t brought[KEY_BYTES]; /* what group_found() is to make the group's secret */
     struct epoch_keys *epoch_keys;
     uint32_t n_epoch_keys;
     struct map *by_key; /* epoch → index + 1 */

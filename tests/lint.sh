@@ -55,6 +55,7 @@ BEGIN {
     owner["nng"] = "node"
     owner["curl"] = "node"
     owner["cjson"] = "node cli"
+    owner["qrencode.h"] = "cli"
     owner["expat.h"] = "node"
     banned = "strcpy|strcat|strncat|sprintf|vsprintf|gets|atoi|atol|atoll|atof|strtok|rand|srand|alloca|tmpnam|mktemp"
     impure = "time|gettimeofday|clock_gettime|localtime|localtime_r|gmtime|mktime|getenv|secure_getenv|setenv|" \

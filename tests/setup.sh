@@ -2,7 +2,7 @@
 # shellcheck shell=sh
 
 packages_build="gcc libc6-dev cmake ninja-build pkg-config
-    libsqlite3-dev libsodium-dev libnng-dev libcjson-dev libcurl4-openssl-dev libexpat1-dev"
+    libsqlite3-dev libsodium-dev libnng-dev libcjson-dev libcurl4-openssl-dev libqrencode-dev libexpat1-dev"
 packages_test="$packages_build clang-14 libclang-rt-14-dev libcmocka-dev git
     python3-cryptography"
 

@@ -35,6 +35,8 @@ struct heuristics {
     struct buf record, made; /* claims of the subject at hand: before, now */
     const struct claim_fresh *fresh;
     struct infer_summary *sum;
+    claim_named_fn *named; /* set while claims are only named */
+    void *named_ctx;
 };
 
 /* ---- opening ----------------------------------------------------------------------------------------------
@@ -59,7 +61,7 @@ int heuristics_new(struct heuristics **out, const struct infer_env *env, struct 
         return err_set(e, ERR_NOMEM, "opening inference");
     h->env = *env;
     buffers_init(h);
-    h->writer = claim_writer_new(env->store, &env->device, env->event_secret);
+    h->writer = claim_writer_new(env->store, &env->device, env->claim_secret);
     h->subjects = map_new();
     h->members = map_new();
     if (h->writer == NULL || h->subjects == NULL || h->members == NULL) {
@@ -633,7 +635,7 @@ static void seen_make(struct heuristics *h, const struct id *id, int64_t at_ms)
                                                           : day_noon(o[i].day);
         struct seen s = {.against = o[i].against, .time_ms = at};
         const struct occasion occasion = {src->name, o[i].day, o[i].week ? BYTES_LIT("week") : BYTES_NONE};
-        claim_occasion(h->env.event_secret, id, &occasion, s.key);
+        claim_occasion(h->env.claim_secret, id, &occasion, s.key);
         (void)buf_append(&h->seen, &s, sizeof s);
     }
 }
@@ -714,6 +716,8 @@ static void summary_add(struct infer_summary *sum, enum claim_outcome o)
 
 int heur_claim(struct heuristics *h, const struct wording *w, struct err *e)
 {
+    if (h->named != NULL)
+        return h->named(h->named_ctx, w->kind, w->key);
     struct claim c = {.kind = w->kind,
                       .decay = w->decay,
                       .key = w->key,
@@ -724,7 +728,7 @@ int heur_claim(struct heuristics *h, const struct wording *w, struct err *e)
     c.prior = w->prior > 0 ? w->prior : (uint16_t)(kind_info(w->kind)->prior * 1000 + 0.5);
     uint8_t made[RECORD_BYTES];
     struct id id;
-    claim_id(h->env.event_secret, w->kind, w->key, &id);
+    claim_id(h->env.claim_secret, w->kind, w->key, &id);
     int rc = evidence_make(h, w, &c, &id, e);
     if (rc != 0)
         return rc;
@@ -838,4 +842,23 @@ int heuristics_flush(struct heuristics *h, const struct claim_fresh *fresh, stru
     h->fresh = NULL;
     h->sum = NULL;
     return rc != 0 ? rc : local_dirty_clear(h->env.store, e);
+}
+
+int heuristics_name(struct heuristics *h, claim_named_fn *fn, void *ctx, struct err *e)
+{
+    h->named = fn;
+    h->named_ctx = ctx;
+    int rc = frame_make(h, e);
+    if (rc == 0)
+        rc = subjects_list(h, true, e);
+    for (size_t i = 0; rc == 0 && i < map_count(h->subjects); i++) {
+        struct bytes key = map_at(h->subjects, i)->key;
+        struct subject s = {.kind = key.p[0], .name = bytes_slice(key, 1, key.n)};
+        rc = subject_load(h, &s, e);
+        if (rc == 0)
+            rc = subject_run(h, &s, e);
+    }
+    h->named = NULL;
+    h->named_ctx = NULL;
+    return rc;
 }

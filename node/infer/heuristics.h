@@ -66,6 +66,9 @@ void heuristics_free(struct heuristics *h); /* NULL fine */
 int heuristics_flush(struct heuristics *h, const struct claim_fresh *fresh, struct infer_summary *sum,
                      struct err *e) MUST_CHECK;
 
+/* Names all claims, writes nothing. */
+int heuristics_name(struct heuristics *h, claim_named_fn *fn, void *ctx, struct err *e) MUST_CHECK;
+
 /* ---- for the rules (heur_*.c) ---- */
 typedef int heur_fn(struct heuristics *h, const struct subject *s, struct err *e);
 heur_fn heur_routine, heur_tool, heur_preference, heur_project, heur_document, heur_topic, heur_site,

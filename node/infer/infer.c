@@ -5,6 +5,7 @@
 #include "node/infer/heuristics.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 /* More new observations than that between two flushes, and links of grown claims are written anew instead of
  * one by one. */
@@ -99,4 +100,29 @@ int infer_flush(struct infer *x, struct infer_summary *sum, struct err *e)
     x->n_fresh = 0;
     x->fresh_known = true;
     return 0;
+}
+
+int infer_name_claims(struct infer *x, claim_named_fn *fn, void *ctx, struct err *e)
+{
+    int rc = heuristics_name(x->heuristics, fn, ctx, e);
+    return rc != 0 ? err_wrap(e, rc, "naming claims") : 0;
+}
+
+static int name_collect(void *ctx, const char *name, struct bytes value)
+{
+    (void)value;
+    return map_add(ctx, bytes_of(name, strlen(name) + 1), NULL) == NULL ? ERR_NOMEM : 0;
+}
+
+int infer_start_anew(struct infer *x, struct err *e)
+{
+    struct map *names = map_new();
+    int rc = names != NULL ? local_each(x->env.store, "infer:", name_collect, names, e) : ERR_NOMEM;
+    for (size_t i = 0; rc == 0 && i < map_count(names); i++) {
+        rc = local_set(x->env.store, (const char *)map_at(names, i)->key.p, BYTES_NONE, e);
+    }
+    map_free(names);
+    x->n_fresh = 0;
+    x->fresh_known = false;
+    return rc;
 }

@@ -9,6 +9,7 @@
 #ifndef NODE_INFER_INFER_H
 #define NODE_INFER_INFER_H
 
+#include "node/model/claim.h"
 #include "store/local.h"
 
 struct infer_env {
@@ -16,7 +17,7 @@ struct infer_env {
     const struct clock *clock;
     struct id device;
     const char *device_name;   /* for "which device for what" */
-    struct bytes event_secret; /* 32 bytes, the group's: keys event keys and claim occasions (DESIGN §3.2) */
+    struct bytes claim_secret; /* 32 bytes, the group's: keys claim ids and occasions (DESIGN §3.2) */
     const char *user_name; /* how the user is called in texts; NULL: "the user" is left out, texts start with
                               a verb */
 };
@@ -34,7 +35,12 @@ int infer_observe(struct infer *x, const struct stored_observation *o, struct er
  * nothing. *sum (may be NULL) is added to. */
 int infer_flush(struct infer *x, struct infer_summary *sum, struct err *e) MUST_CHECK;
 
-/* The event key of an observation: BLAKE2b-128 keyed with the group's secret over (source, normalised
+/* Names every claim that the traces held now support, without writing anything. */
+int infer_name_claims(struct infer *x, claim_named_fn *fn, void *ctx, struct err *e) MUST_CHECK;
+/* Forgets what was claimed so far: the next flush looks at everything and writes it anew. */
+int infer_start_anew(struct infer *x, struct err *e) MUST_CHECK;
+
+/* The event key of an observation: BLAKE2b-128 keyed with this device's own secret over (source, normalised
  * content, time bucket or occurrence or the source's id). */
 struct observation;
 void event_key(struct bytes event_secret, const struct observation *o, uint8_t out[16]);

@@ -34,18 +34,18 @@ static void hash_id(struct bytes secret, struct buf *b, uint8_t out[16])
     hasher_final(&h, out, 16);
 }
 
-void claim_id(struct bytes event_secret, uint8_t kind, struct bytes key, struct id *out)
+void claim_id(struct bytes claim_secret, uint8_t kind, struct bytes key, struct id *out)
 {
     struct buf b;
     buf_init(&b, LIMIT_TEXT_BYTES + 64);
     wr_lenbytes(&b, BYTES_LIT("claim"));
     wr_u8(&b, kind);
     wr_lenbytes(&b, bytes_slice(key, 0, LIMIT_TEXT_BYTES));
-    hash_id(event_secret, &b, out->b);
+    hash_id(claim_secret, &b, out->b);
     buf_release(&b);
 }
 
-void claim_occasion(struct bytes event_secret, const struct id *claim, const struct occasion *o,
+void claim_occasion(struct bytes claim_secret, const struct id *claim, const struct occasion *o,
                     uint8_t out[16])
 {
     struct buf b;
@@ -55,21 +55,21 @@ void claim_occasion(struct bytes event_secret, const struct id *claim, const str
     wr_lenbytes(&b, o->source);
     wr_svarint(&b, o->day);
     wr_lenbytes(&b, bytes_slice(o->what, 0, LIMIT_TEXT_BYTES));
-    hash_id(event_secret, &b, out);
+    hash_id(claim_secret, &b, out);
     buf_release(&b);
 }
 
 /* ---- writer -----------------------------------------------------------------------------------------------
  */
 
-struct claim_writer *claim_writer_new(struct store *s, const struct id *device, struct bytes event_secret)
+struct claim_writer *claim_writer_new(struct store *s, const struct id *device, struct bytes claim_secret)
 {
     struct claim_writer *w = calloc(1, sizeof *w);
     if (w == NULL)
         return NULL;
     w->store = s;
     w->device = *device;
-    w->secret = event_secret;
+    w->secret = claim_secret;
     w->entity = entity_new();
     w->known = map_new();
     draft_init(&w->draft);

@@ -13,8 +13,8 @@
 #include "store/entity.h"
 #include "store/local.h"
 
-/* The id of a claim. `key` in its canonical form; event_secret: 32 bytes, the group's. */
-void claim_id(struct bytes event_secret, uint8_t kind, struct bytes key, struct id *out);
+/* The id of a claim. `key` in its canonical form; claim_secret: 32 bytes, the group's. */
+void claim_id(struct bytes claim_secret, uint8_t kind, struct bytes key, struct id *out);
 
 /* The key of an occasion of a shared source: the same on every device that saw it. `what` tells occasions of
  * one day apart (usually empty). */
@@ -23,8 +23,11 @@ struct occasion {
     int32_t day;
     struct bytes what;
 };
-void claim_occasion(struct bytes event_secret, const struct id *claim, const struct occasion *o,
+void claim_occasion(struct bytes claim_secret, const struct id *claim, const struct occasion *o,
                     uint8_t out[16]);
+
+/* Told the kind and canonical key of a claim; a negative result ends the naming. */
+typedef int claim_named_fn(void *ctx, uint8_t kind, struct bytes key);
 
 struct claim_link {
     int64_t observation;
@@ -47,7 +50,7 @@ enum claim_outcome { CLAIM_SAME, CLAIM_ADDED, CLAIM_RAISED, CLAIM_LOWERED, CLAIM
 
 struct claim_writer;
 /* Borrows the store and the secret. NULL when out of memory. */
-struct claim_writer *claim_writer_new(struct store *s, const struct id *device, struct bytes event_secret);
+struct claim_writer *claim_writer_new(struct store *s, const struct id *device, struct bytes claim_secret);
 void claim_writer_free(struct claim_writer *w); /* NULL fine */
 
 /* Observations added since the last flush, ascending: lets a claim that only grew link those alone. NULL:

@@ -129,6 +129,18 @@ static bool draft_fill(struct teller *t, const struct told *told, bool fresh)
     return any;
 }
 
+int told_id(struct bytes claim_secret, struct bytes text, struct id *out)
+{
+    struct buf key;
+    buf_init(&key, 2 * LIMIT_TEXT_BYTES);
+    int rc = text_normalise(text, &key);
+    if (rc == 0) {
+        claim_id(claim_secret, KIND_TOLD, buf_view(&key), out);
+    }
+    buf_release(&key);
+    return rc;
+}
+
 int tell(struct teller *t, const struct told *told, struct id *id, enum tell_outcome *outcome, struct err *e)
 {
     int rc = told_check(told, e);
@@ -138,7 +150,7 @@ int tell(struct teller *t, const struct told *told, struct id *id, enum tell_out
     if (rc != 0) {
         return rc;
     }
-    claim_id(t->event_secret, KIND_TOLD, buf_view(&t->key), id);
+    claim_id(t->claim_secret, KIND_TOLD, buf_view(&t->key), id);
     rc = store_entity(t->store, SPACE_PROPOSITION, id, t->entity, NULL); /* mostly new: no text for that */
     bool fresh = rc == ERR_NOTFOUND;
     if (rc != 0 && !fresh) {

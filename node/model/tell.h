@@ -19,7 +19,7 @@ struct told {
 struct teller {
     struct store *store;
     struct audit *audit;
-    struct bytes event_secret; /* 32 bytes */
+    struct bytes claim_secret; /* 32 bytes */
     const struct rng *rng;
     int64_t now_ms;
     struct draft draft;
@@ -29,6 +29,9 @@ struct teller {
 
 int teller_init(struct teller *t, struct store *s, struct audit *a, struct err *e) MUST_CHECK;
 void teller_release(struct teller *t);
+
+/* The id that a told sentence has under a secret. ERR_LIMIT, ERR_NOMEM. */
+int told_id(struct bytes claim_secret, struct bytes text, struct id *out) MUST_CHECK;
 
 enum tell_outcome { TELL_NEW, TELL_CHANGED, TELL_KNOWN };
 /* Writes one; *id gets its id. ERR_FORMAT for an empty text, ERR_LIMIT for one over LIMIT_TEXT_BYTES,

@@ -104,6 +104,23 @@ static const struct command commands[] = {
      {{"job", ARG_INT, true}, {"data", ARG_TEXT, true}, {"last", ARG_BOOL, false}}},
     {"job.step", false, api_job_step, {{"job", ARG_INT, true}}},
     {"job.stop", false, api_job_stop, {{"job", ARG_INT, true}}},
+    {"pair.open", false, api_pair_open, {{"history", ARG_TEXT, false}}},
+    {"pair.join", false, api_pair_join, {{"code", ARG_TEXT, true}, {"address", ARG_TEXT, false}}},
+    {"pair.state", true, api_pair_state, {{NULL, 0, false}}},
+    {"pair.answer", false, api_pair_answer, {{"yes", ARG_BOOL, true}}},
+    {"pair.close", false, api_pair_close, {{NULL, 0, false}}},
+    {"sync", false, api_sync, {{NULL, 0, false}}},
+    {"devices", false, api_devices, {{NULL, 0, false}}},
+    {"devices.rename", false, api_devices_rename, {{"device", ARG_TEXT, false}, {"name", ARG_TEXT, true}}},
+    {"devices.remove", false, api_devices_remove, {{"device", ARG_TEXT, true}}},
+    {"devices.rotate", false, api_devices_rotate, {{NULL, 0, false}}},
+    {"devices.words", false, api_devices_words, {{NULL, 0, false}}},
+    {"devices.words.check", false, api_devices_words_check, {{"words", ARG_TEXT, true}}},
+    {"conflicts", true, api_conflicts, {{NULL, 0, false}}},
+    {"resolve", false, api_resolve, {ID_ARG, {"choice", ARG_INT, true}, {"field", ARG_TEXT, false}}},
+    {"lock", false, api_lock, {{NULL, 0, false}}},
+    {"unlock", false, api_unlock, {{"passphrase", ARG_TEXT, false}, {"words", ARG_TEXT, false}}},
+    {"passphrase", false, api_passphrase, {{"new", ARG_TEXT, true}, {"old", ARG_TEXT, false}}},
     {NULL, false, NULL, {{NULL, 0, false}}},
 };
 
@@ -175,6 +192,24 @@ static int args_check(const struct command *c, const cJSON *req, struct err *e)
     return 0;
 }
 
+static bool opens_keys(const struct command *c)
+{
+    return c->run == api_unlock || c->run == api_passphrase;
+}
+
+/* While the keys are locked only what opens them; while two machines have one identity nothing that writes.
+ */
+static int may_run(const struct node *n, const struct command *c, struct err *e)
+{
+    if (n->home.locked && !opens_keys(c)) {
+        (void)err_set(e, ERR_LOCKED, "the keys of this device are locked");
+        err_hint(e, n->daemon ? "selfsame unlock" : "start the node (selfsamed), then: selfsame unlock");
+        return ERR_LOCKED;
+    }
+    /* The command line's `devices` also changes them, so the table has it among those that write. */
+    return c->reads || opens_keys(c) || c->run == api_devices ? 0 : node_may_write(n, e);
+}
+
 int api_call(struct node *n, const cJSON *request, cJSON **answer, struct err *e)
 {
     CHECK(e != NULL);
@@ -192,6 +227,9 @@ int api_call(struct node *n, const cJSON *request, cJSON **answer, struct err *e
         return err_set(e, ERR_USAGE, "unknown command '%.64s'", cmd->valuestring);
     }
     int rc = args_check(c, request, e);
+    if (rc == 0) {
+        rc = may_run(n, c, e);
+    }
     if (rc != 0) {
         return rc;
     }
@@ -208,6 +246,7 @@ int api_call(struct node *n, const cJSON *request, cJSON **answer, struct err *e
         }
         return rc;
     }
+    n->wrote = n->wrote || !c->reads; /* the loop tells the other devices */
     *answer = doc;
     return 0;
 }

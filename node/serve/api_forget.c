@@ -5,6 +5,8 @@
 #include "node/serve/api_int.h"
 
 #include "base/map.h"
+#include "node/merged.h"
+#include "node/share.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -136,6 +138,9 @@ static int forget_body(struct node *n, void *ctx, struct err *e)
         rc = source_forget(n, f, e);
     } else {
         rc = store_forget(n->store, &f->id, (const uint8_t(*)[16])f->keys, f->n, e);
+        if (rc == 0 && f->keep) {
+            rc = local_doomed_clear(n->store, e);
+        }
         if (rc == 0) {
             rc = local_observations_erase(n->store, f->rows, f->n, e);
         }
@@ -144,7 +149,16 @@ static int forget_body(struct node *n, void *ctx, struct err *e)
     if (rc == 0) {
         rc = infer_flush(n->infer, &f->sum, e);
     }
-    return rc != 0 ? rc : orphans_forget(n, f, e);
+    if (rc == 0) {
+        rc = orphans_forget(n, f, e);
+    }
+    for (size_t i = 0; rc == 0 && i < f->n_gone; i++) {
+        rc = share_forget(n, &f->gone[i], e);
+    }
+    if (rc == 0 && !f->by_source) {
+        rc = share_forget(n, &f->id, e);
+    }
+    return rc != 0 ? rc : share_publish(n, e);
 }
 
 /* Which, for the answer: with its text in a dry run only; afterwards the text is nowhere. */
@@ -191,10 +205,37 @@ static int args_take(struct node *n, const cJSON *req, struct forget *f, struct 
     return f->by_source ? 0 : arg_prop(n, req, &f->id, e);
 }
 
+struct pending {
+    struct node *n;
+    cJSON *list;
+};
+
+static int pending_note(void *ctx, const struct peer_status *p)
+{
+    struct pending *x = ctx;
+    char name[LIMIT_NAME_BYTES + 1];
+    if (p->they_lack == 0) {
+        return 0;
+    }
+    device_name(x->n, &p->device, name);
+    cJSON *s = cJSON_CreateString(name);
+    return s != NULL && cJSON_AddItemToArray(x->list, s) ? 0 : ERR_NOMEM;
+}
+
+/* Devices that have not confirmed yet that they have it. */
+static int pending_put(struct node *n, cJSON *doc, struct err *e)
+{
+    struct pending x = {.n = n, .list = put_array(doc, "pending")};
+    return x.list != NULL ? sync_peers(n->sync, pending_note, &x, e) : ERR_NOMEM;
+}
+
 int api_forget(struct node *n, const cJSON *req, cJSON *doc, struct err *e)
 {
     struct forget f = {0};
-    int rc = args_take(n, req, &f, e);
+    int rc = n->merged_due ? node_merged(n, e) : 0; /* what it is about to list is not lost then */
+    if (rc == 0) {
+        rc = args_take(n, req, &f, e);
+    }
     if (rc == 0) {
         rc = collect(n, &f, e);
     }
@@ -213,6 +254,12 @@ int api_forget(struct node *n, const cJSON *req, cJSON *doc, struct err *e)
     free(f.gone);
     free(f.rows);
     free(f.keys);
+    if (rc != 0) {
+        return rc;
+    }
+    if (!f.dry_run) {
+        rc = pending_put(n, doc, e);
+    }
     if (rc != 0) {
         return rc;
     }

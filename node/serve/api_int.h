@@ -30,6 +30,23 @@ int api_job_start(struct node *n, const cJSON *req, cJSON *doc, struct err *e);
 int api_job_feed(struct node *n, const cJSON *req, cJSON *doc, struct err *e);
 int api_job_step(struct node *n, const cJSON *req, cJSON *doc, struct err *e);
 int api_job_stop(struct node *n, const cJSON *req, cJSON *doc, struct err *e);
+int api_pair_open(struct node *n, const cJSON *req, cJSON *doc, struct err *e);
+int api_pair_join(struct node *n, const cJSON *req, cJSON *doc, struct err *e);
+int api_pair_state(struct node *n, const cJSON *req, cJSON *doc, struct err *e);
+int api_pair_answer(struct node *n, const cJSON *req, cJSON *doc, struct err *e);
+int api_pair_close(struct node *n, const cJSON *req, cJSON *doc, struct err *e);
+int api_sync(struct node *n, const cJSON *req, cJSON *doc, struct err *e);
+int api_devices(struct node *n, const cJSON *req, cJSON *doc, struct err *e);
+int api_devices_rename(struct node *n, const cJSON *req, cJSON *doc, struct err *e);
+int api_devices_remove(struct node *n, const cJSON *req, cJSON *doc, struct err *e);
+int api_devices_rotate(struct node *n, const cJSON *req, cJSON *doc, struct err *e);
+int api_devices_words(struct node *n, const cJSON *req, cJSON *doc, struct err *e);
+int api_devices_words_check(struct node *n, const cJSON *req, cJSON *doc, struct err *e);
+int api_conflicts(struct node *n, const cJSON *req, cJSON *doc, struct err *e);
+int api_resolve(struct node *n, const cJSON *req, cJSON *doc, struct err *e);
+int api_lock(struct node *n, const cJSON *req, cJSON *doc, struct err *e);
+int api_unlock(struct node *n, const cJSON *req, cJSON *doc, struct err *e);
+int api_passphrase(struct node *n, const cJSON *req, cJSON *doc, struct err *e);
 
 /* ---- arguments: absent ones give the default */
 struct bytes arg_text(const cJSON *req, const char *name); /* p == NULL when absent */
@@ -39,6 +56,8 @@ int64_t arg_int(const cJSON *req, const char *name, int64_t otherwise);
 int arg_time(const cJSON *req, const char *name, int64_t *out, struct err *e) MUST_CHECK;
 /* "at", or now. */
 int arg_at(struct node *n, const cJSON *req, int64_t *out, struct err *e) MUST_CHECK;
+/* Overwrites a text argument that was a secret. */
+void arg_wipe(const cJSON *req, const char *name);
 /* The proposition that "id" (a prefix) names. */
 int arg_prop(struct node *n, const cJSON *req, struct id *out, struct err *e) MUST_CHECK;
 
@@ -62,6 +81,12 @@ int put_prop(struct node *n, cJSON *o, const struct ranked *r, struct err *e) MU
 int put_prop_by_id(struct node *n, cJSON *doc, const struct id *id, struct err *e) MUST_CHECK;
 /* "counts" of a proposition: what each device's sources count. */
 int put_counts(struct node *n, cJSON *o, const struct entity *x, struct err *e) MUST_CHECK;
+/* "peers" of status: the other devices and what each lacks. */
+int put_peers(struct node *n, cJSON *o, struct err *e) MUST_CHECK;
+/* Appends what the user should know, a sentence each. */
+int put_attention(struct node *n, cJSON *list, struct err *e) MUST_CHECK;
+/* "group": its id, or null. */
+int put_group(struct node *n, cJSON *o) MUST_CHECK;
 /* A device's name for people: its name when known, else the head of its id. */
 void device_name(const struct node *n, const struct id *device, char out[LIMIT_NAME_BYTES + 1]);
 /* The name of the device that writes a log. */

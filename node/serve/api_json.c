@@ -57,6 +57,14 @@ int arg_prop(struct node *n, const cJSON *req, struct id *out, struct err *e)
     return store_prop_find(n->store, arg_text(req, "id"), out, e);
 }
 
+void arg_wipe(const cJSON *req, const char *name)
+{
+    char *text = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(req, name));
+    if (text != NULL) {
+        mem_wipe(text, strlen(text));
+    }
+}
+
 /* ---- answers ---------------------------------------------------------------------------------------------
  */
 
@@ -141,6 +149,11 @@ void device_name(const struct node *n, const struct id *device, char out[LIMIT_N
 {
     if (id_eq(device, &n->home.device)) {
         memcpy(out, n->home.name, sizeof(n->home.name));
+        return;
+    }
+    const struct member *m = n->group != NULL ? group_find(n->group, device) : NULL;
+    if (m != NULL) {
+        (void)snprintf(out, LIMIT_NAME_BYTES + 1, "%s", m->name);
         return;
     }
     char id[ID_TEXT + 1];

@@ -2,6 +2,7 @@
 #include "node/serve/api_int.h"
 
 #include "node/config.h"
+#include "node/share.h"
 #include "node/watchlist.h"
 
 #include <stdlib.h>
@@ -102,6 +103,9 @@ int api_config(struct node *n, const cJSON *req, cJSON *doc, struct err *e)
     }
     if (rc == 0 && change) {
         rc = node_audit_load(n, e);
+    }
+    if (rc == 0 && change) {
+        rc = share_apply(n, e);
     }
     for (const struct setting *s = settings; rc == 0 && s->key != NULL; s++) {
         if (k == NULL || s == k) {

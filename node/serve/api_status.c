@@ -2,7 +2,7 @@
 #include "node/serve/api_int.h"
 
 #include "crypto/words.h"
-#include "node/config.h"
+#include "node/net/net.h"
 #include "node/watchlist.h"
 
 #include <stdio.h>
@@ -125,14 +125,37 @@ static int numbers_put(struct node *n, cJSON *doc, struct err *e)
     return rc;
 }
 
-static int attention_put(struct node *n, cJSON *attention)
+/* The other devices, the group, and where this node listens. */
+static int sharing_put(struct node *n, cJSON *doc, struct err *e)
 {
-    if (!n->audit_broken) {
-        return 0;
+    int rc = put_peers(n, doc, e);
+    if (rc == 0) {
+        rc = put_group(n, doc);
     }
-    cJSON *s = cJSON_CreateString("the audit rules cannot be read: nothing is observed until they are mended "
-                                  "(selfsame config audit.rules)");
-    return s != NULL && cJSON_AddItemToArray(attention, s) ? 0 : ERR_NOMEM;
+    if (rc == 0 && n->net != NULL) {
+        return put_str(doc, "listening", net_address(n->net));
+    }
+    return rc != 0 ? rc : cJSON_AddNullToObject(doc, "listening") != NULL ? 0 : ERR_NOMEM;
+}
+
+static int contents_put(struct node *n, cJSON *doc, struct tally *t, struct err *e)
+{
+    int rc = digest_put(n, doc, e);
+    if (rc == 0) {
+        rc = numbers_put(n, doc, e);
+    }
+    t->list = rc == 0 ? put_array(doc, "sources") : NULL;
+    if (rc == 0) {
+        rc = t->list != NULL ? local_sources(n->store, source_put, t, e) : ERR_NOMEM;
+    }
+    if (rc == 0) {
+        rc = put_num(doc, "observations", (double)t->total);
+        t->total = 0;
+    }
+    if (rc == 0) {
+        rc = store_logs(n->store, log_tally, t, e);
+    }
+    return rc != 0 ? rc : put_num(doc, "ops", (double)t->total);
 }
 
 int api_status(struct node *n, const cJSON *req, cJSON *doc, struct err *e)
@@ -141,26 +164,16 @@ int api_status(struct node *n, const cJSON *req, cJSON *doc, struct err *e)
     struct tally t = {.n = n, .attention = cJSON_CreateArray()};
     int rc = t.attention != NULL ? device_put(n, doc) : ERR_NOMEM;
     if (rc == 0) {
-        rc = digest_put(n, doc, e);
+        rc = contents_put(n, doc, &t, e);
     }
     if (rc == 0) {
-        rc = numbers_put(n, doc, e);
-    }
-    t.list = rc == 0 ? put_array(doc, "sources") : NULL;
-    if (rc == 0) {
-        rc = t.list != NULL ? local_sources(n->store, source_put, &t, e) : ERR_NOMEM;
+        rc = sharing_put(n, doc, e);
     }
     if (rc == 0) {
-        rc = put_num(doc, "observations", (double)t.total);
-        t.total = 0;
+        rc = put_attention(n, t.attention, e);
     }
-    if (rc == 0) {
-        rc = store_logs(n->store, log_tally, &t, e);
-    }
-    bool ok = rc == 0 && put_num(doc, "ops", (double)t.total) == 0 &&
-              put_time(doc, "paused_until", node_paused_until(n)) == 0 && put_array(doc, "peers") != NULL &&
-              watchlist_put(n, doc) == 0 && node_put(n, doc) == 0 && store_put(n, doc) == 0 &&
-              attention_put(n, t.attention) == 0;
+    bool ok = rc == 0 && put_time(doc, "paused_until", node_paused_until(n)) == 0 &&
+              watchlist_put(n, doc) == 0 && node_put(n, doc) == 0 && store_put(n, doc) == 0;
     if (!ok || !cJSON_AddItemToObject(doc, "attention", t.attention)) {
         cJSON_Delete(t.attention);
         return rc != 0 ? rc : ERR_NOMEM;

@@ -3,6 +3,7 @@
 #include "node/serve/api_int.h"
 
 #include "base/cursor.h"
+#include "node/share.h"
 #include "store/hlc.h"
 
 #include <stdio.h>
@@ -33,6 +34,22 @@ static int evidence_put(void *ctx, const struct stored_observation *s, bool agai
     return 0;
 }
 
+/* What other devices share of their observations' text. */
+static int excerpt_put(void *ctx, const struct excerpt *x)
+{
+    struct walk *w = ctx;
+    char device[LIMIT_NAME_BYTES + 1];
+    log_device_name(w->n, &x->log, device);
+    if (strcmp(device, w->n->home.name) == 0) {
+        return 0; /* its own are shown as what they are */
+    }
+    cJSON *o = put_object(w->list, NULL);
+    bool ok = o != NULL && put_time(o, "time", x->time_ms) == 0 && put_text(o, "source", x->source) == 0 &&
+              put_text(o, "text", x->text) == 0 && put_bool(o, "supports", true) == 0 &&
+              put_str(o, "device", device) == 0;
+    return ok ? 0 : (w->rc = ERR_NOMEM);
+}
+
 static int evidence_list(struct node *n, const cJSON *req, cJSON *doc, const struct id *id, struct err *e)
 {
     struct walk w = {.n = n, .list = put_array(doc, "evidence")};
@@ -45,6 +62,9 @@ static int evidence_list(struct node *n, const cJSON *req, cJSON *doc, const str
     int rc = w.list != NULL ? local_link_counts(n->store, id, &support, &against, e) : ERR_NOMEM;
     if (rc == 0 && max > 0) {
         rc = local_links(n->store, id, true, (uint32_t)max, evidence_put, &w, e);
+    }
+    if (rc == 0) {
+        rc = share_excerpts(n, id, excerpt_put, &w, e);
     }
     return rc != 0 ? rc : put_num(doc, "evidence_total", (double)(support + against));
 }
@@ -229,7 +249,8 @@ static int log_put(void *ctx, const struct stored_observation *s)
 {
     struct walk *w = ctx;
     cJSON *o = put_object(w->list, NULL);
-    return o != NULL && put_observation(o, s) == 0 ? 0 : (w->rc = ERR_NOMEM);
+    bool ok = o != NULL && put_observation(o, s) == 0 && put_str(o, "device", w->n->home.name) == 0;
+    return ok ? 0 : (w->rc = ERR_NOMEM);
 }
 
 static int audit_put(void *ctx, const struct audit_row *r)

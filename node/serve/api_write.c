@@ -46,7 +46,7 @@ static int tell_body(struct node *n, void *ctx, struct err *e)
     audit_counts_clear(n->audit);
     int rc = teller_init(&t, n->store, n->audit, e);
     if (rc == 0) {
-        t.event_secret = bytes_of(n->home.event_secret.p, n->home.event_secret.n);
+        t.claim_secret = node_claim_secret(n);
         t.rng = &n->rng;
         t.now_ms = clock_wall_ms(&n->clock);
         rc = tell(&t, &w->told, &w->id, &w->outcome, e);

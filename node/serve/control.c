@@ -190,6 +190,7 @@ static int slot_answer(struct control *c, struct slot *s, struct node *n, struct
 {
     buf_clear(&c->answer);
     int rc = api_message(n, bytes_of(nng_msg_body(s->msg), nng_msg_len(s->msg)), &c->answer);
+    mem_wipe(nng_msg_body(s->msg), nng_msg_len(s->msg)); /* it may have held a passphrase */
     nng_msg_clear(s->msg);
     if (rc == 0) {
         rc = nng_msg_append(s->msg, c->answer.p, c->answer.n) != 0 ? ERR_NOMEM : 0;

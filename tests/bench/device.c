@@ -219,7 +219,7 @@ static void folder_remove(void)
                                         "home/selfsame.db-wal",
                                         "home/selfsame.db-shm",
                                         "home/device",
-                                        "home/secret",
+                                        "home/keys",
                                         "home/lock",
                                         "home/tmp",
                                         "home",

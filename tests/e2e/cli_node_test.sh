@@ -28,7 +28,7 @@ ask_all() {
     "$SELFSAME" watch --json >"$1/watch" 2>&1
     "$SELFSAME" status --json >"$1/status" 2>&1
     # What may differ: the node itself, the size of the files, and scores that age while we look.
-    sed -i 's/"node":{[^}]*}//; s/"bytes":[0-9]*//' "$1/status"
+    sed -i 's/"node":{[^}]*}//; s/"listening":[^,]*,//; s/"bytes":[0-9]*//' "$1/status"
     sed -i 's/"score":[0-9.e-]*//g; s/"free[^"]*"//' "$1/why" "$1/export"
 }
 ask_all "$work/without"

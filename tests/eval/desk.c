@@ -31,7 +31,7 @@ void desk_open(struct desk *d, int64_t now_ms)
                                   .clock = &d->clock,
                                   .device = device,
                                   .device_name = "laptop",
-                                  .event_secret = DESK_SECRET};
+                                  .claim_secret = DESK_SECRET};
     desk_ok(infer_open(&d->x, &env, &e), &e);
 }
 

@@ -42,7 +42,7 @@ static void home_new_folder_is_private(void **state)
     (void)state;
     struct stat st;
     char path[TMP_PATH_BYTES];
-    static const char *const files[] = {"home/device", "home/secret", "home/selfsame.db", "home/lock"};
+    static const char *const files[] = {"home/device", "home/keys", "home/selfsame.db", "home/lock"};
     home_make();
     assert_int_equal(stat(home_path, &st), 0);
     assert_int_equal(st.st_mode & 0777, 0700);
@@ -82,7 +82,7 @@ static void home_loose_permissions_name_the_cure(void **state)
     assert_int_equal(home_open(&h, home_path, &e), ERR_PERM);
     assert_non_null(strstr(e.hint, "chmod 700"));
     assert_int_equal(chmod(home_path, 0700), 0);
-    assert_int_equal(chmod(tmp_path(&dir, "home/secret", path), 0640), 0);
+    assert_int_equal(chmod(tmp_path(&dir, "home/keys", path), 0640), 0);
     assert_int_equal(home_open(&h, home_path, &e), ERR_PERM);
     assert_non_null(strstr(e.hint, "chmod 600"));
 }
@@ -121,11 +121,11 @@ static void home_identity_survives_saving_and_opening(void **state)
     assert_true(id_eq(&a.device, &b.device));
     assert_true(id_eq(&a.log, &b.log));
     assert_memory_equal(a.lease, b.lease, sizeof(a.lease));
-    assert_memory_equal(a.event_secret.p, b.event_secret.p, HOME_SECRET_BYTES);
+    assert_memory_equal(a.keys.event.p, b.keys.event.p, KEY_BYTES);
     home_close(&a);
     home_close(&b);
-    for (size_t i = 0; i < sizeof(a.event_secret.p); i++) {
-        assert_int_equal(a.event_secret.p[i], 0);
+    for (size_t i = 0; i < sizeof(a.keys.event.p); i++) {
+        assert_int_equal(a.keys.event.p[i], 0);
     }
 }
 

@@ -34,7 +34,7 @@ void device_init(struct device *d, unsigned number, int64_t now_ms)
                                   .clock = &d->clock,
                                   .device = d->id,
                                   .device_name = "laptop",
-                                  .event_secret = DEVICE_SECRET};
+                                  .claim_secret = DEVICE_SECRET};
     ok(infer_open(&d->x, &env, &e), &e);
 }
 

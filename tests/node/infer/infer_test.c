@@ -254,7 +254,7 @@ static void an_interrupted_import_is_finished_by_the_next_process(void **state)
                                   .clock = &d.clock,
                                   .device = d.id,
                                   .device_name = "laptop",
-                                  .event_secret = DEVICE_SECRET};
+                                  .claim_secret = DEVICE_SECRET};
     assert_int_equal(infer_open(&d.x, &env, &e), 0);
     device_flush(&d, NULL);
     assert_true(device_claim(&d, "Uses rg", &p));

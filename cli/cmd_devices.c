@@ -1,0 +1,256 @@
+/* The user's devices and what is between them: devices, sync, conflicts, resolve; and the key file: lock,
+ * unlock, passphrase. */
+#include "cli/run.h"
+
+#include "base/check.h"
+#include "cli/render.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <termios.h>
+#include <unistd.h>
+
+/* ---- devices ---------------------------------------------------------------------------------------------
+ */
+
+static int argument_missing(struct run *r, const char *what)
+{
+    (void)err_set(&r->err, ERR_USAGE, "%s is missing", what);
+    err_hint(&r->err, "selfsame devices -h");
+    return ERR_USAGE;
+}
+
+static int devices_rename(struct run *r)
+{
+    if (args_at(&r->args, 1) == NULL || args_at(&r->args, 2) == NULL) {
+        return argument_missing(r, "the device or its new name");
+    }
+    cJSON *req = request_new("devices.rename");
+    request_text(req, "device", args_at(&r->args, 1));
+    request_text(req, "name", args_at(&r->args, 2));
+    return run_show(r, req, draw_device_list);
+}
+
+static int devices_remove(struct run *r)
+{
+    char text[512];
+    const char *device = args_at(&r->args, 1);
+    if (device == NULL) {
+        return argument_missing(r, "the device");
+    }
+    (void)snprintf(text, sizeof(text),
+                   "Remove '%.64s' from your devices? It keeps what it has and learns nothing more.", device);
+    if (!args_flag(&r->args, "force")) {
+        if (!isatty(STDIN_FILENO)) {
+            (void)err_set(&r->err, ERR_USAGE, "removing a device wants a yes");
+            err_hint(&r->err, "say it with --force");
+            return ERR_USAGE;
+        }
+        session_rest(&r->session);
+        if (!run_confirm(text)) {
+            return err_set(&r->err, ERR_CANCELLED, "nothing was removed");
+        }
+    }
+    cJSON *req = request_new("devices.remove");
+    request_text(req, "device", device);
+    return run_show(r, req, draw_device_list);
+}
+
+static int words_check(struct run *r)
+{
+    char line[512];
+    int rc = secret_read("The 24 words: ", line, sizeof(line), &r->err);
+    if (rc != 0) {
+        return rc;
+    }
+    cJSON *answer = NULL;
+    cJSON *req = request_new("devices.words.check");
+    request_text(req, "words", line);
+    mem_wipe(line, sizeof(line));
+    rc = run_request(r, req, &answer);
+    if (rc == 0 && !doc_flag(answer, "ok")) {
+        rc = err_set(&r->err, ERR_VERIFY, "these are not the words of this group");
+    } else if (rc == 0) {
+        run_note(r, "the words are right");
+    }
+    cJSON_Delete(answer);
+    return rc;
+}
+
+static int devices_words(struct run *r)
+{
+    if (args_flag(&r->args, "check")) {
+        return words_check(r);
+    }
+    return run_show(r, request_new("devices.words"), draw_words);
+}
+
+int cmd_devices(struct run *r)
+{
+    const char *verb = args_at(&r->args, 0);
+    if (verb == NULL || strcmp(verb, "list") == 0) {
+        return run_show(r, request_new("devices"), draw_device_list);
+    }
+    if (strcmp(verb, "rename") == 0) {
+        return devices_rename(r);
+    }
+    if (strcmp(verb, "remove") == 0) {
+        return devices_remove(r);
+    }
+    if (strcmp(verb, "rotate") == 0) {
+        return run_show(r, request_new("devices.rotate"), draw_device_list);
+    }
+    if (strcmp(verb, "words") == 0) {
+        return devices_words(r);
+    }
+    (void)err_set(&r->err, ERR_USAGE, "devices cannot '%.32s'", verb);
+    err_hint(&r->err, "list, rename, remove, rotate or words");
+    return ERR_USAGE;
+}
+
+int cmd_sync(struct run *r)
+{
+    return run_show(r, request_new("sync"), draw_meetings);
+}
+
+/* ---- conflicts -------------------------------------------------------------------------------------------
+ */
+
+int cmd_conflicts(struct run *r)
+{
+    return run_show(r, request_new("conflicts"), draw_conflicts);
+}
+
+int cmd_resolve(struct run *r)
+{
+    cJSON *req = request_new("resolve");
+    request_text(req, "id", args_at(&r->args, 0));
+    request_text(req, "field", args_value(&r->args, "field"));
+    request_number(req, "choice", (double)args_number(&r->args, "take", 1));
+    return run_show(r, req, draw_one);
+}
+
+/* ---- the key file ----------------------------------------------------------------------------------------
+ */
+
+/* Reads a line without echo. The caller wipes `out`. */
+int secret_read(const char *prompt, char *out, size_t size, struct err *e)
+{
+    struct termios old;
+    struct termios quiet;
+    bool terminal = tcgetattr(STDIN_FILENO, &old) == 0;
+    if (terminal) {
+        quiet = old;
+        quiet.c_lflag &= ~(tcflag_t)ECHO;
+        (void)tcsetattr(STDIN_FILENO, TCSAFLUSH, &quiet);
+        (void)fputs(prompt, stderr);
+    }
+    char *line = fgets(out, (int)size, stdin);
+    if (terminal) {
+        (void)tcsetattr(STDIN_FILENO, TCSAFLUSH, &old);
+        (void)fputc('\n', stderr);
+    }
+    if (line == NULL) {
+        return err_set(e, ERR_CANCELLED, "nothing was typed");
+    }
+    out[strcspn(out, "\n")] = '\0';
+    return 0;
+}
+
+static void secret_put(cJSON *req, const char *key, char *secret, size_t size)
+{
+    request_text(req, key, secret);
+    mem_wipe(secret, size);
+}
+
+static int said(struct run *r, cJSON *req, const char *key, const char *yes, const char *no)
+{
+    cJSON *answer = NULL;
+    int rc = run_request(r, req, &answer);
+    if (rc == 0 && r->json) {
+        run_print(answer, stdout);
+    } else if (rc == 0) {
+        run_note(r, "%s", doc_flag(answer, key) ? yes : no);
+    }
+    cJSON_Delete(answer);
+    return rc;
+}
+
+int cmd_lock(struct run *r)
+{
+    return said(r, request_new("lock"), "locked", "locked; open it again with: selfsame unlock",
+                "not locked");
+}
+
+int cmd_unlock(struct run *r)
+{
+    char secret[1026];
+    bool words = args_flag(&r->args, "words");
+    int rc = secret_read(words ? "Recovery words: " : "Passphrase: ", secret, sizeof(secret), &r->err);
+    if (rc != 0) {
+        return rc;
+    }
+    cJSON *req = request_new("unlock");
+    secret_put(req, words ? "words" : "passphrase", secret, sizeof(secret));
+    return said(r, req, "locked", "still locked", "unlocked");
+}
+
+/* The new passphrase, twice from a terminal. */
+static int passphrase_choose(char secret[1026], struct err *e)
+{
+    char again[1026];
+    int rc = secret_read("New passphrase: ", secret, 1026, e);
+    if (rc == 0 && isatty(STDIN_FILENO)) {
+        rc = secret_read("Once more: ", again, sizeof(again), e);
+        if (rc == 0 && strcmp(secret, again) != 0) {
+            rc = err_set(e, ERR_USAGE, "the two are not the same");
+        }
+        mem_wipe(again, sizeof(again));
+    }
+    if (rc == 0 && secret[0] == '\0') {
+        rc = err_set(e, ERR_USAGE, "the passphrase is empty; to have none use --remove");
+    }
+    return rc;
+}
+
+/* Sends the change; when there is a passphrase already, asks for it and sends again. */
+static int passphrase_send(struct run *r, const char *fresh, cJSON **answer)
+{
+    char old[1026];
+    cJSON *req = request_new("passphrase");
+    request_text(req, "new", fresh);
+    int rc = run_request(r, req, answer);
+    if (rc != ERR_LOCKED) {
+        return rc;
+    }
+    r->err = ERR_INIT;
+    rc = secret_read("Current passphrase: ", old, sizeof(old), &r->err);
+    if (rc != 0) {
+        return rc;
+    }
+    req = request_new("passphrase");
+    request_text(req, "new", fresh);
+    secret_put(req, "old", old, sizeof(old));
+    return run_request(r, req, answer);
+}
+
+int cmd_passphrase(struct run *r)
+{
+    char secret[1026] = "";
+    cJSON *answer = NULL;
+    int rc = args_flag(&r->args, "remove") ? 0 : passphrase_choose(secret, &r->err);
+    if (rc == 0) {
+        rc = passphrase_send(r, secret, &answer);
+    }
+    mem_wipe(secret, sizeof(secret));
+    if (rc == 0 && r->json) {
+        run_print(answer, stdout);
+    } else if (rc == 0) {
+        run_note(r, "%s",
+                 doc_flag(answer, "protected") ? "the keys open with this passphrase only"
+                                               : "the keys lie open to your account (file mode 0600)");
+    }
+    cJSON_Delete(answer);
+    return rc;
+}

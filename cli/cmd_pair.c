@@ -1,0 +1,196 @@
+/* Pairing two devices: one shows a code, the other types it, both ask their user. The node does it; this
+ * command starts it, shows how it stands, and passes the answer on. */
+#include "cli/run.h"
+
+#include "base/check.h"
+#include "base/text.h"
+#include "cli/qr.h"
+#include "cli/render.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define LOOK_MS 150 /* between two looks at how the pairing stands */
+
+static void wait_a_little(void)
+{
+    struct timespec t = {.tv_nsec = LOOK_MS * 1000000L};
+    (void)nanosleep(&t, NULL);
+}
+
+static bool phase_is(const cJSON *state, const char *phase)
+{
+    return strcmp(doc_text(state, "phase"), phase) == 0;
+}
+
+/* Replaces *state by the answer to `request` (deleted). */
+static int ask(struct run *r, cJSON *request, cJSON **state)
+{
+    cJSON *answer = NULL;
+    int rc = run_request(r, request, &answer);
+    if (rc == 0) {
+        cJSON_Delete(*state);
+        *state = answer;
+    }
+    return rc;
+}
+
+/* ---- what is shown ---------------------------------------------------------------------------------------
+ */
+
+static void show_code(struct run *r, const cJSON *state)
+{
+    struct page p;
+    char when[TIME_TEXT];
+    page_init(&p, &r->style, stdout);
+    page_str(&p, "On the other device type:\n\n    selfsame pair ");
+    page_paint(&p, PAINT_ID, doc_text(state, "code"));
+    page_str(&p, "\n\n");
+    if (r->style.width != WIDTH_NONE && r->style.utf8) {
+        draw_qr(&p, doc_text(state, "qr"));
+    }
+    time_local(&r->style, doc_time(state, "expires"), when);
+    page_printf(&p, "The code is good until %s and for three tries. Ctrl-C ends it.\n", when);
+    page_release(&p);
+    (void)fflush(stdout);
+}
+
+static void code_print(const cJSON *state)
+{
+    cJSON *doc = cJSON_CreateObject();
+    CHECK(doc != NULL && cJSON_AddNumberToObject(doc, "schema", 1) != NULL &&
+          cJSON_AddStringToObject(doc, "code", doc_text(state, "code")) != NULL &&
+          cJSON_AddStringToObject(doc, "qr", doc_text(state, "qr")) != NULL &&
+          cJSON_AddStringToObject(doc, "expires", doc_text(state, "expires")) != NULL);
+    run_print(doc, stdout);
+    cJSON_Delete(doc);
+    (void)fflush(stdout);
+}
+
+static int question(struct run *r, const cJSON *state, bool *yes)
+{
+    char text[512];
+    const cJSON *peer = doc_get(state, "peer");
+    struct buf name;
+    buf_init(&name, 256);
+    (void)text_escape(bytes_str(doc_text(peer, "name")), true, &name);
+    (void)snprintf(text, sizeof(text), "The other device calls itself '%s' (%.8s). Pair with it?",
+                   buf_cstr(&name), doc_text(peer, "id"));
+    buf_release(&name);
+    *yes = args_flag(&r->args, "yes");
+    if (*yes) {
+        run_note(r, "%s yes", text);
+        return 0;
+    }
+    if (!isatty(STDIN_FILENO)) {
+        err_hint(&r->err, "answer beforehand with --yes, or run it on a terminal");
+        (void)err_set(&r->err, ERR_USAGE, "nobody is here to say whether '%.64s' is the other device",
+                      doc_text(peer, "name"));
+        err_hint(&r->err, "answer beforehand with --yes, or run it on a terminal");
+        return ERR_USAGE;
+    }
+    *yes = run_confirm(text);
+    return 0;
+}
+
+/* ---- the course of it ------------------------------------------------------------------------------------
+ */
+
+static int code_of_error(const char *name)
+{
+    for (int code = -1; code > -64; code--) {
+        if (strcmp(err_name(code), name) == 0) {
+            return code;
+        }
+    }
+    return ERR_IO;
+}
+
+/* The end, as an exit code; an unhappy one becomes the error. */
+static int ended(struct run *r, const cJSON *state)
+{
+    if (phase_is(state, "done")) {
+        return 0;
+    }
+    int code = code_of_error(doc_text(state, "error"));
+    const char *text = doc_text(state, "text");
+    (void)err_set(&r->err, code, "%s", text[0] != '\0' ? text : "the pairing ended");
+    if (doc_text(state, "hint")[0] != '\0') {
+        err_hint(&r->err, "%s", doc_text(state, "hint"));
+    }
+    return code;
+}
+
+/* Follows the pairing to its end. `shown`: the code that stands on the screen. */
+static int follow(struct run *r, cJSON **state)
+{
+    bool asked = false;
+    int rc = 0;
+    while (rc == 0 && !phase_is(*state, "done") && !phase_is(*state, "failed") && !phase_is(*state, "none")) {
+        if (interrupted()) {
+            (void)ask(r, request_new("pair.close"), state);
+            return err_set(&r->err, ERR_CANCELLED, "pairing was ended here");
+        }
+        if (phase_is(*state, "asking") && !asked) {
+            bool yes = false;
+            asked = true;
+            rc = question(r, *state, &yes);
+            if (rc != 0) {
+                (void)ask(r, request_new("pair.close"), state);
+                return rc;
+            }
+            cJSON *req = request_new("pair.answer");
+            CHECK(cJSON_AddBoolToObject(req, "yes", yes) != NULL);
+            rc = ask(r, req, state);
+            continue;
+        }
+        wait_a_little();
+        rc = ask(r, request_new("pair.state"), state);
+    }
+    return rc != 0 ? rc : ended(r, *state);
+}
+
+static int start(struct run *r, cJSON **state)
+{
+    const char *code = args_at(&r->args, 0);
+    cJSON *req = request_new(code != NULL ? "pair.join" : "pair.open");
+    request_text(req, "code", code);
+    request_text(req, code != NULL ? "address" : "history",
+                 args_value(&r->args, code != NULL ? "address" : "history"));
+    return ask(r, req, state);
+}
+
+int cmd_pair(struct run *r)
+{
+    cJSON *state = NULL;
+    bool joins = args_at(&r->args, 0) != NULL;
+    if (joins ? args_flag(&r->args, "history") : args_flag(&r->args, "address")) {
+        return err_set(&r->err, ERR_USAGE,
+                       joins ? "--history is given where the code is shown"
+                             : "--address is given where the code is typed");
+    }
+    interrupt_watch();
+    int rc = start(r, &state);
+    if (rc == 0 && !joins && r->json) {
+        code_print(state);
+    } else if (rc == 0 && !joins) {
+        show_code(r, state);
+    } else if (rc == 0) {
+        run_note(r, "looking for the device that shows the code…");
+    }
+    if (rc == 0) {
+        rc = follow(r, &state);
+    }
+    if (rc == 0 && r->json) {
+        run_print(state, stdout);
+    } else if (rc == 0 && !r->quiet) {
+        struct page p;
+        page_init(&p, &r->style, stdout);
+        draw_paired(&p, state);
+        page_release(&p);
+    }
+    cJSON_Delete(state);
+    return rc;
+}

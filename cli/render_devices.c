@@ -1,0 +1,174 @@
+/* Drawing devices, peers, pairing and conflicts. */
+#include "cli/render.h"
+
+#include <string.h>
+
+#define NAME_COLUMNS 12
+
+/* "k7qf-2mpa": the head of an id, as people compare it. */
+static void draw_short(struct page *p, enum paint paint, const char *id)
+{
+    char text[10];
+    if (strlen(id) < 8) {
+        return;
+    }
+    memcpy(text, id, 4);
+    text[4] = '-';
+    memcpy(text + 5, id + 4, 4);
+    text[9] = '\0';
+    page_paint(p, paint, text);
+    page_blanks(p, 3);
+}
+
+void draw_standing(struct page *p, const cJSON *d, const char *key)
+{
+    const char *state = doc_text(d, key);
+    char seen[TIME_TEXT];
+    bool equal = strcmp(state, "equal") == 0;
+    page_paint(p, equal ? PAINT_GOOD : strcmp(state, "diverged") == 0 ? PAINT_BAD : PAINT_WARN, state);
+    if (doc_number(d, "they_lack") > 0) {
+        page_str(p, "; lacks ");
+        draw_count(p, doc_number(d, "they_lack"), "of your changes", "of your changes");
+    }
+    if (doc_number(d, "we_lack") > 0) {
+        page_str(p, "; has ");
+        draw_count(p, doc_number(d, "we_lack"), "change more", "changes more");
+    }
+    if (!doc_flag(d, "connected")) {
+        time_relative(p->st, doc_time(d, "last_seen"), seen);
+        page_printf(p, "; last seen %s", seen);
+    }
+    if (doc_text(d, "reason")[0] != '\0') {
+        page_str(p, "; ");
+        page_safe(p, doc_text(d, "reason"));
+    }
+}
+
+static void draw_offset(struct page *p, const cJSON *d)
+{
+    double ms = doc_number(d, "clock_offset_ms");
+    if (ms > 5000 || ms < -5000) {
+        page_printf(p, "; its clock is %.0f s %s", (ms < 0 ? -ms : ms) / 1000, ms > 0 ? "ahead" : "behind");
+    }
+}
+
+void draw_device_list(struct page *p, const cJSON *answer)
+{
+    const cJSON *d = NULL;
+    cJSON_ArrayForEach(d, doc_get(answer, "devices"))
+    {
+        bool removed = strcmp(doc_text(d, "state"), "removed") == 0;
+        draw_short(p, removed ? PAINT_DIM : PAINT_ID, doc_text(d, "id"));
+        page_cell(p, removed ? PAINT_DIM : PAINT_STRONG, doc_text(d, "name"), NAME_COLUMNS, false);
+        page_blanks(p, 2);
+        if (doc_flag(d, "this")) {
+            page_str(p, "this device");
+        } else if (removed) {
+            page_paint(p, PAINT_DIM, "removed");
+        } else {
+            draw_standing(p, d, "sync");
+            draw_offset(p, d);
+        }
+        if (strcmp(doc_text(d, "state"), "asleep") == 0) {
+            page_str(p, "; asleep");
+        }
+        page_line(p);
+    }
+    if (cJSON_GetArraySize(doc_get(answer, "devices")) < 2) {
+        page_str(p, "Add one: start selfsamed on both, then here: selfsame pair\n");
+    }
+}
+
+void draw_meetings(struct page *p, const cJSON *answer)
+{
+    const cJSON *d = NULL;
+    if (cJSON_GetArraySize(doc_get(answer, "peers")) == 0) {
+        page_str(p, "This device is alone. Add another: selfsame pair\n");
+    }
+    cJSON_ArrayForEach(d, doc_get(answer, "peers"))
+    {
+        page_cell(p, PAINT_STRONG, doc_text(d, "name"), NAME_COLUMNS, false);
+        page_blanks(p, 2);
+        draw_standing(p, d, "state");
+        page_line(p);
+    }
+}
+
+void draw_paired(struct page *p, const cJSON *answer)
+{
+    const cJSON *peer = doc_get(answer, "peer");
+    page_str(p, "Paired with '");
+    page_safe(p, doc_text(peer, "name"));
+    page_str(p, "'.");
+    if (doc_text(answer, "text")[0] != '\0') {
+        page_str(p, " ");
+        page_safe(p, doc_text(answer, "text"));
+    }
+    page_str(p, "\nNext: selfsame devices\n");
+}
+
+void draw_words(struct page *p, const cJSON *answer)
+{
+    const char *words = doc_text(answer, "words");
+    int i = 0;
+    page_str(p,
+             "Write these down, in this order. They are shown once, and count from when you have typed them\n"
+             "back; any earlier ones do not count then.\n\n");
+    while (*words != '\0') {
+        char one[16];
+        size_t n = strcspn(words, " ");
+        (void)snprintf(one, sizeof(one), "%.*s", (int)(n < 15 ? n : 15), words);
+        page_printf(p, "%3d ", ++i);
+        page_cell(p, PAINT_STRONG, one, 10, false);
+        if (i % 4 == 0) {
+            page_line(p);
+        }
+        words += n + strspn(words + n, " ");
+    }
+    page_str(p,
+             "\nWhoever has them can become one of your devices. Type them back with: selfsame devices words "
+             "--check\n");
+}
+
+static void draw_choice(struct page *p, const cJSON *c)
+{
+    char when[TIME_TEXT];
+    page_glyph(p, "│  ", "|  ");
+    page_printf(p, "%d  ", (int)doc_number(c, "choice"));
+    page_safe(p, doc_text(c, "value"));
+    page_on(p, PAINT_DIM);
+    time_relative(p->st, doc_time(c, "time"), when);
+    page_str(p, "   ");
+    page_safe(p, doc_text(c, "device"));
+    page_printf(p, ", %s", when);
+    page_off(p, PAINT_DIM);
+    page_line(p);
+}
+
+void draw_conflicts(struct page *p, const cJSON *answer)
+{
+    const cJSON *c = NULL;
+    const cJSON *choice = NULL;
+    if (cJSON_GetArraySize(doc_get(answer, "conflicts")) == 0) {
+        page_str(p, "No two devices disagree.\n");
+    }
+    cJSON_ArrayForEach(c, doc_get(answer, "conflicts"))
+    {
+        char id[8] = {0};
+        memcpy(id, doc_text(c, "id"), strlen(doc_text(c, "id")) < 7 ? strlen(doc_text(c, "id")) : 7);
+        page_glyph(p, "×  ", "x  ");
+        page_paint(p, PAINT_ID, id);
+        page_str(p, "  ");
+        page_safe(p, doc_text(c, "text"));
+        page_str(p, "  (");
+        page_safe(p, doc_text(c, "field"));
+        page_str(p, ")");
+        page_line(p);
+        cJSON_ArrayForEach(choice, doc_get(c, "choices"))
+        {
+            draw_choice(p, choice);
+        }
+        page_glyph(p, "└─ ", "`- ");
+        page_printf(p, "selfsame resolve %s --take N\n", id);
+    }
+}

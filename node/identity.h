@@ -1,0 +1,35 @@
+/* An identity that survives restores and clones (DESIGN §3.5).
+ *
+ *   restored or copied database   the lease differs: a new log is opened (node.c), here made known to the
+ * group copied folder, older backup   found at a meeting: a peer knows our log further than we do, or
+ * differently: our own ops have been pulled back by then, a new log is opened cloned device, both running
+ * both stop writing and say so, until one of them gets keys of its own lost key file, reinstalled `selfsame
+ * init --renew`: new keys and a new device id over the same observations and words; the old device is to be
+ * removed by another one interrupted joining           finished when the folder is opened
+ *
+ * What was done is kept in node.identity_note for `status`.
+ */
+#ifndef NODE_IDENTITY_H
+#define NODE_IDENTITY_H
+
+#include "node/node.h"
+
+/* Local value: the id that this device had before its keys were lost. */
+#define IDENTITY_FORMER "identity:former"
+
+/* When a folder was opened for writing: finishes a joining that was cut off, makes our log known to the
+ * group. */
+int identity_settle(struct node *n, struct err *e) MUST_CHECK;
+/* After meetings: does what sync_identity() asks for. Cheap when that is nothing. */
+int identity_step(struct node *n, struct err *e) MUST_CHECK;
+/* Gives the device in a folder new keys and a new id; its name, observations and words stay. Without recovery
+ * words the group's records go: it is to be paired again. With them (24 words as typed) it is in its group
+ * again, and the device that lost its keys is removed. The folder must not be in use. ERR_VERIFY: not the
+ * words of this group. */
+int identity_renew(const char *home, struct bytes words, struct err *e) MUST_CHECK;
+/* Whether this device is a member of the group it knows of. */
+bool identity_is_member(const struct node *n);
+/* Whether it has other devices: active members besides itself. */
+bool identity_has_others(const struct node *n);
+
+#endif

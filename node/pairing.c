@@ -1,0 +1,692 @@
+/* The state machine between a person and crypto/pair.h. */
+#include "node/pairing.h"
+
+#include "base/cursor.h"
+#include "base/text.h"
+#include "node/identity.h"
+#include "node/join.h"
+#include "sync/frames.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FIND_MS 30000          /* a joiner looks for the other device so long */
+#define ASK_MS (5 * 60 * 1000) /* the users may take so long to answer */
+#define WRITE_MS (5 * 60 * 1000)
+#define LINGER_MS 1000 /* the last message is given so long to leave */
+#define PART_BYTES 32768u
+#define RECORDS_BYTES_MAX ((size_t)64 << 20)
+
+enum step { STEP_BEGIN = 1, STEP_RECORDS, STEP_END, STEP_NEXT, STEP_DONE, STEP_STOP };
+
+struct pairing {
+    struct node *n;
+    struct net *net;
+    struct pairing_view view;
+    struct pair_code code;
+    struct pair pair;
+    bool running; /* pair is in use */
+    bool met;     /* the other side said something on this connection */
+    struct history_grant history;
+    struct buf cert;
+    struct noise_session session;
+    bool in_session, hand_over; /* host: the joiner is to be added in the next step */
+    struct buf records;         /* host: what is still to be sent; joiner: what came */
+    size_t sent;
+    bool ended;          /* host: END went out; joiner: DONE went out */
+    int64_t deadline_ms; /* monotonic; TIME_NONE */
+    int64_t closing_ms;  /* monotonic: when a pairing that ended lets go of its connection; 0 */
+};
+
+const char *pairing_phase_name(enum pairing_phase p)
+{
+    static const char *const names[] = {"none",    "waiting", "connecting", "asking",
+                                        "joining", "done",    "failed"};
+    return names[p];
+}
+
+static int64_t now_ms(const struct pairing *p)
+{
+    return clock_mono_ms(&p->n->clock);
+}
+
+struct pairing *pairing_new(struct node *n, struct net *t)
+{
+    struct pairing *p = calloc(1, sizeof(*p));
+    if (p == NULL) {
+        return NULL;
+    }
+    p->n = n;
+    p->net = t;
+    p->deadline_ms = TIME_NONE;
+    buf_init(&p->cert, DEVICE_CERT_BYTES_MAX);
+    buf_init(&p->records, RECORDS_BYTES_MAX);
+    return p;
+}
+
+static void pair_end(struct pairing *p)
+{
+    if (p->running) {
+        pair_wipe(&p->pair);
+    }
+    if (p->in_session) {
+        noise_session_wipe(&p->session);
+    }
+    p->running = p->in_session = p->met = false;
+}
+
+/* Lets go of the network and of every secret; the view stays for whoever asks. */
+static void all_end(struct pairing *p)
+{
+    pair_end(p);
+    pair_code_wipe(&p->code);
+    buf_clear(&p->records);
+    p->view.code[0] = p->view.qr[0] = '\0';
+    p->hand_over = false;
+    p->deadline_ms = TIME_NONE;
+    p->closing_ms = 0;
+    net_pair_stop(p->net);
+}
+
+void pairing_free(struct pairing *p)
+{
+    if (p == NULL) {
+        return;
+    }
+    if (p->view.phase != PAIRING_NONE && p->view.phase < PAIRING_DONE) {
+        all_end(p);
+    }
+    buf_release(&p->cert);
+    buf_release(&p->records);
+    free(p);
+}
+
+static void fail(struct pairing *p, int code, const char *text, const char *hint)
+{
+    p->view.phase = PAIRING_FAILED;
+    p->view.failure = code;
+    p->view.code[0] = p->view.qr[0] = '\0';
+    p->closing_ms = now_ms(p) + LINGER_MS;
+    (void)snprintf(p->view.text, sizeof(p->view.text), "%s", text);
+    (void)snprintf(p->view.hint, sizeof(p->view.hint), "%s", hint);
+    log_line(&p->n->log, LOG_WARN, "pair", "%s", p->view.text);
+}
+
+static void fail_err(struct pairing *p, const struct err *e)
+{
+    fail(p, e->code, e->text, e->hint);
+}
+
+static void done(struct pairing *p)
+{
+    p->view.phase = PAIRING_DONE;
+    p->closing_ms = now_ms(p) + LINGER_MS;
+    (void)snprintf(p->view.text, sizeof(p->view.text), "%s and %s are one group now", p->n->home.name,
+                   p->view.peer_name);
+    p->view.hint[0] = '\0';
+    log_line(&p->n->log, LOG_INFO, "pair", "paired with %s", p->view.peer_name);
+    p->n->regrouped = true;
+    p->n->wrote = true;
+}
+
+void pairing_view(const struct pairing *p, struct pairing_view *out)
+{
+    *out = p->view;
+}
+
+/* ---- messages of the session ------------------------------------------------------------------------------
+ */
+
+static int step_seal(struct pairing *p, enum step step, struct bytes body, struct buf *out)
+{
+    struct buf plain;
+    buf_init(&plain, PART_BYTES + 16);
+    wr_u8(&plain, (uint8_t)step);
+    wr_bytes(&plain, body);
+    int rc = plain.err != 0 ? plain.err : noise_seal(&p->session, BYTES_NONE, buf_view(&plain), out);
+    secret_buf_release(&plain);
+    return rc;
+}
+
+static int step_send(struct pairing *p, enum step step, struct bytes body)
+{
+    struct buf out;
+    struct err e = ERR_INIT;
+    buf_init(&out, PART_BYTES + 64);
+    int rc = step_seal(p, step, body, &out);
+    if (rc == 0) {
+        rc = net_pair_send(p->net, buf_view(&out), &e);
+    }
+    buf_release(&out);
+    return rc;
+}
+
+static void session_start(struct pairing *p)
+{
+    pair_take_session(&p->pair, &p->session);
+    p->in_session = true;
+    p->view.phase = PAIRING_JOINING;
+    p->deadline_ms = now_ms(p) + WRITE_MS;
+    p->hand_over = p->view.host;
+}
+
+/* ---- host: adding the joiner ------------------------------------------------------------------------------
+ */
+
+static int record_take(void *ctx, struct bytes record)
+{
+    struct pairing *p = ctx;
+    wr_u32(&p->records, (uint32_t)record.n);
+    wr_bytes(&p->records, record);
+    return p->records.err;
+}
+
+/* What was written up to now goes under the epochs up to now, before a joiner who may not read them comes. */
+static int history_close(struct pairing *p, int64_t wall_ms, struct err *e)
+{
+    struct node *n = p->n;
+    const struct frames_env env = {
+        .store = n->store, .group = n->group, .keys = &n->home.keys.device, .rng = &n->rng};
+    return p->history.kind == HISTORY_ALL ? 0 : frames_seal(&env, wall_ms, e);
+}
+
+static int joiner_add(struct pairing *p, struct err *e)
+{
+    struct node *n = p->n;
+    int64_t wall = clock_wall_ms(&n->clock);
+    struct join_summary sum;
+    int rc = group_exists(n->group) ? 0 : join_found(n, &sum, e);
+    if (rc == 0 && group_is_active(n->group, &p->view.peer)) {
+        return 0; /* an earlier pairing broke off after this point */
+    }
+    if (rc == 0) {
+        rc = history_close(p, wall, e);
+    }
+    return rc != 0 ? rc : group_add(n->group, pair_other_cert(&p->pair), &p->history, wall, e);
+}
+
+static void joiner_take_in(struct pairing *p)
+{
+    struct err e = ERR_INIT;
+    struct id group;
+    p->hand_over = false;
+    int rc = joiner_add(p, &e);
+    if (rc == 0) {
+        buf_clear(&p->records);
+        rc = group_records(p->n->group, NULL, 0, record_take, p);
+    }
+    p->sent = 0;
+    if (rc == 0) {
+        group_id(p->n->group, &group);
+        rc = step_send(p, STEP_BEGIN, bytes_of(group.b, ID_BYTES));
+    }
+    if (rc != 0) {
+        if (e.code == 0) {
+            (void)err_set(&e, rc, "handing over the membership: %s", err_text(rc));
+        }
+        (void)step_send(p, STEP_STOP, bytes_slice(bytes_str(e.text), 0, 200));
+        fail_err(p, &e);
+    }
+}
+
+static int host_next(struct pairing *p, struct buf *out)
+{
+    struct bytes part = bytes_slice(buf_view(&p->records), p->sent, PART_BYTES);
+    p->sent += part.n;
+    if (part.n > 0) {
+        return step_seal(p, STEP_RECORDS, part, out);
+    }
+    p->ended = true;
+    return step_seal(p, STEP_END, BYTES_NONE, out);
+}
+
+/* ---- joiner: becoming a member ----------------------------------------------------------------------------
+ */
+
+static int group_begin(struct pairing *p, struct bytes body, struct err *e)
+{
+    struct id group;
+    struct node *n = p->n;
+    if (body.n != ID_BYTES) {
+        return err_set(e, ERR_FORMAT, "the other device sent no group");
+    }
+    memcpy(group.b, body.p, ID_BYTES);
+    int rc = group_exists(n->group) ? group_leave(n->group, e) : 0; /* a group of this device alone */
+    buf_clear(&p->records);
+    return rc != 0 ? rc : group_join(n->group, &group, e);
+}
+
+static int records_receive(struct pairing *p, struct err *e)
+{
+    struct rd r;
+    rd_init(&r, buf_view(&p->records));
+    int rc = 0;
+    while (rc == 0 && rd_left(&r) > 0) {
+        bool fresh = false;
+        uint32_t n = rd_u32(&r);
+        struct bytes record = n <= MEMBER_RECORD_BYTES_MAX ? rd_bytes(&r, n) : BYTES_NONE;
+        if (r.err != 0 || record.n != n || n == 0) {
+            return err_set(e, ERR_FORMAT, "the membership came in a broken form");
+        }
+        rc = group_receive(p->n->group, record, &fresh, e);
+    }
+    return rc;
+}
+
+static int group_enter(struct pairing *p, struct err *e)
+{
+    struct join_summary sum;
+    int rc = records_receive(p, e);
+    if (rc == 0 && !identity_is_member(p->n)) {
+        rc = err_set(e, ERR_VERIFY, "the other device did not make this one a member");
+    }
+    return rc != 0 ? rc : join_rebase(p->n, &sum, e);
+}
+
+/* Whatever was taken of the group goes again: this device stays alone as it was. */
+static void joiner_undo(struct pairing *p)
+{
+    struct err e = ERR_INIT;
+    if (!p->view.host && p->view.phase == PAIRING_JOINING && !p->ended && group_leave(p->n->group, &e) != 0) {
+        log_line(&p->n->log, LOG_ERROR, "pair", "%s", e.text);
+    }
+}
+
+static int joiner_takes(struct pairing *p, enum step step, struct bytes body, struct buf *out)
+{
+    struct err e = ERR_INIT;
+    int rc = 0;
+    if (step == STEP_BEGIN) {
+        rc = group_begin(p, body, &e);
+    } else if (step == STEP_RECORDS) {
+        rc = buf_bytes(&p->records, body);
+    } else if (step == STEP_END) {
+        rc = group_enter(p, &e);
+    } else {
+        rc = err_set(&e, ERR_FORMAT, "the other device sent something unexpected");
+    }
+    if (rc == 0 && step == STEP_END) {
+        p->ended = true;
+        rc = step_seal(p, STEP_DONE, BYTES_NONE, out);
+        done(p);
+        return rc;
+    }
+    if (rc == 0) {
+        return step_seal(p, STEP_NEXT, BYTES_NONE, out);
+    }
+    if (e.code == 0) {
+        (void)err_set(&e, rc, "joining: %s", err_text(rc));
+    }
+    joiner_undo(p);
+    fail_err(p, &e);
+    (void)step_seal(p, STEP_STOP, bytes_slice(bytes_str(e.text), 0, 200), out);
+    return 0;
+}
+
+static int host_takes(struct pairing *p, enum step step, struct buf *out)
+{
+    if (step == STEP_NEXT && !p->ended) {
+        return host_next(p, out);
+    }
+    if (step == STEP_DONE && p->ended) {
+        done(p);
+        return 0;
+    }
+    fail(p, ERR_FORMAT, "the other device sent something unexpected", "try again");
+    return ERR_FORMAT;
+}
+
+static int session_takes(struct pairing *p, struct bytes message, struct buf *out)
+{
+    struct buf plain;
+    struct rd r;
+    buf_init(&plain, 65536);
+    int rc = noise_open(&p->session, BYTES_NONE, message, &plain);
+    rd_init(&r, buf_view(&plain));
+    enum step step = (enum step)rd_u8(&r);
+    struct bytes body = rd_bytes(&r, rd_left(&r));
+    if (rc != 0) {
+        joiner_undo(p);
+        fail(p, ERR_VERIFY, "a message of the other device was altered on its way", "try again");
+    } else if (step == STEP_STOP) {
+        char text[240];
+        joiner_undo(p);
+        body = utf8_cut(body, 200);
+        (void)snprintf(text, sizeof(text), "the other device stopped: %.*s", (int)body.n,
+                       body.n > 0 ? (const char *)body.p : "");
+        fail(p, ERR_CANCELLED, text, "");
+        rc = ERR_CANCELLED;
+    } else {
+        rc = p->view.host ? host_takes(p, step, out) : joiner_takes(p, step, body, out);
+    }
+    secret_buf_release(&plain);
+    return rc;
+}
+
+/* ---- the handshake ----------------------------------------------------------------------------------------
+ */
+
+/* A device that was removed comes back with new keys only. */
+static bool peer_fits(struct pairing *p)
+{
+    const struct member *m = p->view.host ? group_find(p->n->group, &p->view.peer) : NULL;
+    if (m == NULL || m->state != MEMBER_REMOVED) {
+        return true;
+    }
+    fail(p, ERR_PERM, "that device was removed from the group, and its keys with it",
+         "give it new keys (there: selfsame init --renew), then pair again");
+    return false;
+}
+
+static int asking_begin(struct pairing *p)
+{
+    memcpy(p->view.peer_name, p->pair.other.name, sizeof(p->view.peer_name));
+    p->view.peer = p->pair.other.device;
+    if (!peer_fits(p)) {
+        return ERR_PERM;
+    }
+    p->view.phase = PAIRING_ASKING;
+    p->view.code[0] = p->view.qr[0] = '\0'; /* it has served */
+    p->deadline_ms = now_ms(p) + ASK_MS;
+    return 0;
+}
+
+static int code_was_wrong(struct pairing *p)
+{
+    p->view.tries_left--;
+    pair_end(p); /* the next connection begins anew */
+    if (p->view.tries_left > 0) {
+        (void)snprintf(p->view.text, sizeof(p->view.text), "a wrong code was tried; %d of %d tries are left",
+                       p->view.tries_left, PAIR_TRIES);
+    } else {
+        fail(p, ERR_VERIFY, "a wrong code was tried three times; this code is no longer valid",
+             "show a new one: selfsame pair");
+    }
+    return ERR_VERIFY;
+}
+
+static int handshake_failed(struct pairing *p, int rc, const struct err *e)
+{
+    if (rc == ERR_EXISTS) {
+        fail(p, rc, "the other device uses the very keys of this one: it is a copy of it",
+             "give the copy keys of its own (there: selfsame init --renew), then pair again");
+    } else if (rc == ERR_VERSION) {
+        fail(p, rc, e->text, "bring both devices to the same version");
+    } else if (p->view.host && p->pair.state == PAIR_FAILED && rc == ERR_VERIFY) {
+        return code_was_wrong(p);
+    } else if (!p->view.host) {
+        fail(p, rc, rc == ERR_VERIFY ? "the code is wrong" : e->text,
+             "read the code on the other device again; after three wrong tries it shows a new one");
+    } else {
+        pair_end(p);
+    }
+    return rc;
+}
+
+static void answered(struct pairing *p)
+{
+    p->view.own_yes = p->pair.own_yes;
+    p->view.other_yes = p->pair.other_yes;
+    if (p->pair.state == PAIR_DONE) {
+        session_start(p);
+    } else if (p->pair.state == PAIR_REFUSED) {
+        fail(p, ERR_CANCELLED, "the other device's user said no", "nothing was changed");
+    }
+}
+
+static int handshake_takes(struct pairing *p, struct bytes message, struct buf *out)
+{
+    struct err e = ERR_INIT;
+    bool asked = p->view.phase == PAIRING_ASKING;
+    int rc = pair_step(&p->pair, &p->n->rng, message, out, &e);
+    if (rc != 0) {
+        return handshake_failed(p, rc, &e);
+    }
+    if (!asked && p->pair.state == PAIR_CONFIRM) {
+        rc = asking_begin(p);
+    }
+    if (rc == 0 && p->pair.state >= PAIR_CONFIRM) {
+        answered(p);
+    }
+    return rc;
+}
+
+/* ---- the connection ---------------------------------------------------------------------------------------
+ */
+
+static void joiner_lost(struct pairing *p)
+{
+    if (!p->met) {
+        fail(p, ERR_NOTFOUND, "no device that shows a code was reached",
+             "run selfsame pair on the other device; on another network, or without discovery, give its "
+             "address: "
+             "selfsame pair CODE --address HOST:PORT");
+    } else if (p->pair.state == PAIR_KNOCK) {
+        fail(p, ERR_VERIFY, "the code was not accepted",
+             "read it on the other device again; after three wrong tries it shows a new one");
+    } else if (p->view.phase == PAIRING_JOINING) {
+        fail(p, ERR_IO, "the connection ended before joining was finished; this device is as it was",
+             "pair again with a new code");
+    } else {
+        fail(p, ERR_IO, "the connection ended before both had said yes", "pair again with a new code");
+    }
+}
+
+static void host_lost(struct pairing *p)
+{
+    if (p->view.phase == PAIRING_JOINING) {
+        fail(p, ERR_IO, "the connection ended before the other device had finished joining",
+             "if it does not show this group (there: selfsame devices), pair it again with a new code");
+    } else if (p->view.phase == PAIRING_ASKING) {
+        fail(p, ERR_IO, "the other device went away before both had said yes", "pair again: selfsame pair");
+    } else if (p->view.phase == PAIRING_WAITING) {
+        pair_end(p); /* the code still counts, for whoever comes next */
+    }
+}
+
+static int connection_ended(struct pairing *p)
+{
+    joiner_undo(p);
+    if (p->view.phase == PAIRING_DONE || p->view.phase == PAIRING_FAILED) {
+        pair_end(p);
+    } else if (p->view.host) {
+        host_lost(p);
+    } else {
+        joiner_lost(p);
+    }
+    return 0;
+}
+
+static void run_start(struct pairing *p)
+{
+    const struct pair_self self = {.keys = &p->n->home.keys.device, .cert = buf_view(&p->cert)};
+    if (p->view.host) {
+        pair_host(&p->pair, &self, &p->code);
+    } else {
+        pair_join(&p->pair, &self, &p->code);
+    }
+    p->running = true;
+}
+
+static int on_message(void *ctx, struct bytes message, struct buf *out)
+{
+    struct pairing *p = ctx;
+    if (message.p == NULL) {
+        return connection_ended(p);
+    }
+    if (p->view.phase == PAIRING_DONE || p->view.phase == PAIRING_FAILED) {
+        return ERR_CANCELLED;
+    }
+    if (message.n == 0) {
+        pair_end(p); /* the host before did not answer */
+    }
+    if (p->running && message.n == 0) {
+        pair_end(p); /* the next host that was found */
+    }
+    if (!p->running) {
+        run_start(p);
+    }
+    p->met = p->met || message.n > 0;
+    return p->in_session ? session_takes(p, message, out) : handshake_takes(p, message, out);
+}
+
+/* ---- what the user does -----------------------------------------------------------------------------------
+ */
+
+static bool busy(const struct pairing *p)
+{
+    return p->view.phase != PAIRING_NONE && p->view.phase != PAIRING_DONE && p->view.phase != PAIRING_FAILED;
+}
+
+static int begin(struct pairing *p, bool host, struct err *e)
+{
+    if (busy(p)) {
+        (void)err_set(e, ERR_INUSE, "a pairing is under way on this device");
+        err_hint(e, "end it with: selfsame pair --stop");
+        return ERR_INUSE;
+    }
+    int rc = node_may_write(p->n, e);
+    if (rc != 0) {
+        return rc;
+    }
+    all_end(p);
+    p->view = (struct pairing_view){.host = host, .tries_left = PAIR_TRIES};
+    p->ended = false;
+    buf_clear(&p->cert);
+    return device_cert_make(&p->n->home.keys.device, bytes_str(p->n->home.name), clock_wall_ms(&p->n->clock),
+                            &p->cert, e);
+}
+
+int pairing_host(struct pairing *p, const struct history_grant *history, struct err *e)
+{
+    const struct pairing_io io = {.on = on_message, .ctx = p};
+    int rc = begin(p, true, e);
+    if (rc == 0 && group_exists(p->n->group) && !identity_is_member(p->n)) {
+        (void)err_set(e, ERR_ATTENTION, "this device was removed from its group");
+        err_hint(e, "to start again as a new device: selfsame init --renew");
+        rc = ERR_ATTENTION;
+    }
+    if (rc == 0) {
+        rc = net_pair_host(p->net, &io, e);
+    }
+    if (rc != 0) {
+        return rc;
+    }
+    p->history = *history;
+    pair_code_make(&p->code, &p->n->rng);
+    pair_code_digits(&p->code, p->view.code);
+    pair_code_qr(&p->code, p->view.qr);
+    p->view.phase = PAIRING_WAITING;
+    p->view.expires_ms = clock_wall_ms(&p->n->clock) + PAIR_CODE_MS;
+    p->deadline_ms = now_ms(p) + PAIR_CODE_MS;
+    return 0;
+}
+
+static int may_join(const struct pairing *p, struct err *e)
+{
+    if (group_exists(p->n->group) && !identity_is_member(p->n)) {
+        (void)err_set(e, ERR_ATTENTION, "this device was removed from its group");
+        err_hint(e, "to start again as a new device: selfsame init --renew");
+        return ERR_ATTENTION;
+    }
+    if (identity_has_others(p->n)) {
+        (void)err_set(e, ERR_EXISTS, "this device already belongs to a group with other devices");
+        err_hint(e, "to bring another device in, show the code here (selfsame pair) and type it there");
+        return ERR_EXISTS;
+    }
+    return 0;
+}
+
+int pairing_join(struct pairing *p, struct bytes code, const char *address, struct err *e)
+{
+    const struct pairing_io io = {.on = on_message, .ctx = p};
+    int rc = begin(p, false, e);
+    if (rc == 0) {
+        rc = may_join(p, e);
+    }
+    if (rc == 0) {
+        rc = pair_code_parse(code, &p->code, e);
+    }
+    if (rc == 0) {
+        p->view.phase = PAIRING_CONNECTING; /* the dial may fail at once */
+        p->deadline_ms = now_ms(p) + FIND_MS;
+        rc = net_pair_join(p->net, address, &io, e);
+    }
+    if (rc != 0) {
+        p->view.phase = PAIRING_NONE;
+        pair_code_wipe(&p->code);
+    }
+    return rc;
+}
+
+int pairing_answer(struct pairing *p, bool yes, struct err *e)
+{
+    struct buf out;
+    if (p->view.phase != PAIRING_ASKING || p->view.own_yes) {
+        return err_set(e, ERR_USAGE, "there is nothing to answer");
+    }
+    buf_init(&out, PAIR_MESSAGE_BYTES);
+    int rc = pair_answer(&p->pair, yes, &out, e);
+    if (rc == 0) {
+        rc = net_pair_send(p->net, buf_view(&out), e);
+    }
+    buf_release(&out);
+    if (rc != 0) {
+        return rc;
+    }
+    if (!yes) {
+        fail(p, ERR_CANCELLED, "you said no; nothing was changed", "");
+        return 0;
+    }
+    answered(p);
+    return 0;
+}
+
+void pairing_cancel(struct pairing *p)
+{
+    if (busy(p)) {
+        joiner_undo(p);
+        fail(p, ERR_CANCELLED, "pairing was ended here; nothing was changed", "");
+        all_end(p);
+    }
+}
+
+static void overdue(struct pairing *p)
+{
+    joiner_undo(p);
+    if (p->view.phase == PAIRING_WAITING) {
+        fail(p, ERR_CANCELLED, "the code has expired: nobody came in ten minutes",
+             "show a new one: selfsame pair");
+    } else if (p->view.phase == PAIRING_CONNECTING) {
+        joiner_lost(p);
+    } else if (p->view.phase == PAIRING_ASKING) {
+        fail(p, ERR_CANCELLED, "nobody said yes in five minutes", "pair again with a new code");
+    } else {
+        fail(p, ERR_IO, "the other device no longer answers", "pair again with a new code");
+    }
+}
+
+static int64_t closing(struct pairing *p)
+{
+    if (now_ms(p) < p->closing_ms) {
+        return p->closing_ms;
+    }
+    p->closing_ms = 0;
+    all_end(p);
+    return TIME_NONE;
+}
+
+int64_t pairing_step(struct pairing *p)
+{
+    if (p->hand_over) {
+        joiner_take_in(p);
+    }
+    if (busy(p) && p->deadline_ms != TIME_NONE && now_ms(p) >= p->deadline_ms) {
+        overdue(p);
+    }
+    if (busy(p)) {
+        return p->deadline_ms;
+    }
+    return p->closing_ms != 0 ? closing(p) : TIME_NONE;
+}
