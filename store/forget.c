@@ -133,7 +133,7 @@ int store_block_events(struct store *s, struct bytes source, const uint8_t (*key
 {
     struct id id;
     block_id(source, &id);
-    return block_keys(s, &id, keys, n, e);
+    return store_block_keys(s, &id, keys, n, e);
 }
 
 int store_blocked_spans(struct store *s,

@@ -31,7 +31,7 @@ int store_open(struct store **out, const struct store_config *cfg, struct err *e
 void store_close(struct store *s); /* NULL fine; rolls back an open transaction */
 
 /* The database's own random number, changed at every store_lease(); node/ keeps it outside too and opens a
- * new log when they differ (DESIGN §3.5). */
+ * new log when they differ. */
 int store_lease(struct store *s, uint8_t out[16], struct err *e) MUST_CHECK;
 /* Writes it, durable at once. */
 int store_lease_set(struct store *s, const uint8_t lease[16], struct err *e) MUST_CHECK;
