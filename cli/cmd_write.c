@@ -185,6 +185,22 @@ static cJSON *forget_request(const struct run *r, bool dry_run)
     return req;
 }
 
+/* Devices that may still hold it, by what they have acknowledged. */
+static void pending_tell(struct page *p, const cJSON *answer)
+{
+    const cJSON *name = NULL;
+    const char *before = "Not confirmed yet by ";
+    cJSON_ArrayForEach(name, doc_get(answer, "pending"))
+    {
+        page_str(p, before);
+        page_safe(p, cJSON_IsString(name) ? name->valuestring : "");
+        before = ", ";
+    }
+    if (cJSON_GetArraySize(doc_get(answer, "pending")) > 0) {
+        page_str(p, "; they erase it when they meet this device or one that knows.\n");
+    }
+}
+
 /* What goes, or (afterwards) what went. */
 static void forget_tell(const struct run *r, struct page *p, const cJSON *answer, bool before)
 {
@@ -209,6 +225,7 @@ static void forget_tell(const struct run *r, struct page *p, const cJSON *answer
     page_str(p, ".\n");
     if (!before) {
         page_str(p, "That is final: importing the same history again does not bring it back.\n");
+        pending_tell(p, answer);
     }
 }
 

@@ -65,6 +65,13 @@ check "forgetting says who has not confirmed" grep -q '"pending":' "$work/out"
 for name in laptop desktop phone; do
     check "$name has forgotten" until_so 20 knows_not $name "plain-text mail"
 done
+id=$(id_on laptop "likes sailing")
+down desktop
+on laptop forget --force "$id"
+check "to people too, by name" grep -q 'Not confirmed yet by .*desktop' "$work/out"
+up desktop
+check "who was away forgets when it is back" until_so 20 knows_not desktop "likes sailing"
+check "and all are the same after that" until_so 20 same laptop desktop phone
 
 # --- removing
 on laptop devices remove --force phone
