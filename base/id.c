@@ -22,7 +22,7 @@ static int digit_value(uint8_t c)
 /* Bit `at` (0 = most significant) of the 130 that the text stands for. */
 static unsigned id_bit(const struct id *id, unsigned at)
 {
-    return at < 8 * ID_BYTES ? (id->b[at / 8] >> (7 - at % 8)) & 1u : 0;
+    return at < 8 * ID_BYTES ? ((unsigned)id->b[at / 8] >> (7 - at % 8)) & 1u : 0;
 }
 
 static void id_bit_set(struct id *id, unsigned at, unsigned bit)

@@ -59,7 +59,7 @@ static void skip_to(struct kit_lines *l, struct block *b, unsigned nth)
  * 32 of them as printed and 32 zeros give it. */
 static void start_published(const struct block *b, const char *y_name, struct cpace *c)
 {
-    uint8_t prs[64], ci[64], sid[64], y[32];
+    uint8_t prs[64], ci[64], sid[64], y[32] = {0};
     struct kit_rng fixed = {bytes_of(y, sizeof y)};
     struct rng rng = kit_rng_iface(&fixed);
     struct cpace_input in = {bytes_of(prs, get(b, "PRS", prs, sizeof prs)),

@@ -176,7 +176,7 @@ static void check_frame(const struct block *b)
 {
     struct frame_header h = {0};
     struct sign_key sign;
-    uint8_t epoch[KEY_BYTES], nonce[AEAD_NONCE_BYTES], flags[2];
+    uint8_t epoch[KEY_BYTES], nonce[AEAD_NONCE_BYTES] = {0}, flags[2];
     struct kit_rng random = {bytes_of(nonce, sizeof nonce)};
     struct rng rng = kit_rng_iface(&random);
     struct buf ops, out;
@@ -212,7 +212,7 @@ static void check_padding(const struct block *b)
 static void check_epoch(const struct block *b)
 {
     uint8_t key[KEY_BYTES], previous[KEY_BYTES], got[KEY_BYTES], nonce[AEAD_NONCE_BYTES],
-        ephemeral[KEY_BYTES];
+        ephemeral[KEY_BYTES] = {0};
     struct kit_rng random = {bytes_of(ephemeral, sizeof ephemeral)};
     struct rng rng = kit_rng_iface(&random);
     struct epoch_binding bind;
@@ -245,7 +245,7 @@ static void check_epoch(const struct block *b)
 
 static void check_beacon(const struct block *b)
 {
-    uint8_t secret[KEY_BYTES], nonce[BEACON_NONCE_BYTES], out[BEACON_BYTES];
+    uint8_t secret[KEY_BYTES], nonce[BEACON_NONCE_BYTES] = {0}, out[BEACON_BYTES];
     struct kit_rng random = {bytes_of(nonce, sizeof nonce)};
     struct rng rng = kit_rng_iface(&random);
     struct buf said;
