@@ -16,6 +16,7 @@
 
 #define LINKS_MAX 64
 #define SEEN_MAX 32
+#define SENT_MAX 8
 #define SOURCES_MAX 64
 #define PACKETS_A_STEP 64 /* what more there is makes the descriptor readable again */
 #define BURST_MORE 2      /* announcements that follow the first one */
@@ -45,6 +46,8 @@ struct discover {
     uint8_t pairing_tag[BEACON_BYTES];
     int64_t next_ms, last_ms; /* announcements; next TIME_NONE: never */
     unsigned burst;
+    uint8_t sent[SENT_MAX][BEACON_BYTES]; /* our own, which come back to us */
+    size_t sent_at;
     struct beacon seen[SEEN_MAX];
     size_t seen_at;
     bool scanned;
@@ -337,6 +340,8 @@ static void announce(struct discover *d)
     (void)links_scan(d);
     if (d->member) {
         beacon_sign(&b, d->secret, &d->device, clock_wall_ms(d->o.clock), d->o.rng);
+        memcpy(d->sent[d->sent_at], b.tag, BEACON_BYTES);
+        d->sent_at = (d->sent_at + 1) % SENT_MAX;
         send_all(d, &b);
     }
     if (d->pairing) {
@@ -471,6 +476,16 @@ static bool source_may(struct discover *d, const struct addr *from, int64_t now)
     return row->packets <= DISCOVER_PACKETS_MAX;
 }
 
+static bool is_own(const struct discover *d, const struct beacon *b)
+{
+    for (size_t i = 0; i < SENT_MAX; i++) {
+        if (memcmp(d->sent[i], b->tag, BEACON_BYTES) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* The same beacon comes by multicast and by broadcast. */
 static bool seen_before(struct discover *d, const struct beacon *b)
 {
@@ -503,7 +518,7 @@ static bool packet_take(struct discover *d, int fd, struct beacon *b, bool *more
         /* Repeats the same tag; who listens for it sorts that out. */
         return !d->pairing || memcmp(b->tag, d->pairing_tag, BEACON_BYTES) != 0;
     }
-    return !seen_before(d, b);
+    return !is_own(d, b) && !seen_before(d, b);
 }
 
 bool discover_next(struct discover *d, struct beacon *b)
