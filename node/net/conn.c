@@ -83,10 +83,11 @@ void conn_accept(struct net *t, struct stream *s)
         conn_free(t, old);
     }
     struct conn *c = row_free(t);
-    if (c == NULL || stream_limit(s, FIRST_MESSAGE_MAX) != 0) {
+    if (c == NULL) {
         stream_free(s);
         return;
     }
+    stream_limit(s, FIRST_MESSAGE_MAX);
     *c = (struct conn){.kind = CONN_WAITING, .stream = s, .over = over, .since_ms = now};
     c->serial = ++t->serial;
     c->deadline_ms = now + (over ? HURRIED_MS : SYNC_HANDSHAKE_MS);
@@ -251,10 +252,11 @@ static void session_message(struct net *t, struct conn *c, struct bytes message)
 
 static void session_start(struct net *t, struct conn *c)
 {
-    if (net_secret(t) == NULL || stream_limit(c->stream, STREAM_MESSAGE_MAX) != 0) {
+    if (net_secret(t) == NULL) {
         conn_close(t, c);
         return;
     }
+    stream_limit(c->stream, STREAM_MESSAGE_MAX);
     c->kind = CONN_SESSION; /* from now on a failure is a wrong guess, not an address without anybody */
     c->session = session_connect(t->n->sync, &c->peer);
     c->deadline_ms = net_now(t) + SYNC_HANDSHAKE_MS;
@@ -275,10 +277,11 @@ static void member_knocks(struct net *t, struct conn *c, struct bytes rest)
         return;
     }
     knock_make(secret, rest.p + KNOCK_BYTES, knock);
-    if (!secret_eq(knock, rest.p, KNOCK_BYTES) || stream_limit(c->stream, STREAM_MESSAGE_MAX) != 0) {
+    if (!secret_eq(knock, rest.p, KNOCK_BYTES)) {
         conn_close(t, c);
         return;
     }
+    stream_limit(c->stream, STREAM_MESSAGE_MAX);
     c->knocked = true;
     memcpy(c->head, rest.p + KNOCK_BYTES, KNOCK_HEAD_BYTES);
 }
@@ -311,10 +314,6 @@ static void first_message(struct net *t, struct conn *c, struct bytes message)
         c->kind = CONN_PAIRING;
         pair_took(t, c);
         pair_message(t, c, rest);
-        /* Only now: the message lies in what is made larger here. */
-        if (c->kind == CONN_PAIRING && stream_limit(c->stream, STREAM_MESSAGE_MAX) != 0) {
-            conn_close(t, c);
-        }
     } else {
         conn_close(t, c);
     }

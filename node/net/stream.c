@@ -382,19 +382,26 @@ void stream_free(struct stream *c)
 /* ---- reading ----------------------------------------------------------------------------------------------
  */
 
-int stream_limit(struct stream *c, size_t message_max)
+void stream_limit(struct stream *c, size_t message_max)
 {
-    CHECK(message_max <= STREAM_MESSAGE_MAX && !op_is(&c->recv, OP_FLYING));
-    size_t cap = message_max > 4096 ? IN_BYTES_BULK : message_max + HEAD_BYTES;
-    if (cap > c->in_cap) {
-        uint8_t *p = realloc(c->in, cap);
-        if (p == NULL) {
-            return ERR_NOMEM;
-        }
-        c->in = p;
-        c->in_cap = cap;
-    }
+    CHECK(message_max <= STREAM_MESSAGE_MAX);
     c->limit = message_max > c->limit ? message_max : c->limit;
+}
+
+/* Makes room for what the limit allows. Not before the next read: a view of the last message may still be in
+ * use. */
+static int in_grow(struct stream *c)
+{
+    size_t cap = c->limit > 4096 ? IN_BYTES_BULK : c->limit + HEAD_BYTES;
+    if (cap <= c->in_cap) {
+        return 0;
+    }
+    uint8_t *p = realloc(c->in, cap);
+    if (p == NULL) {
+        return ERR_NOMEM;
+    }
+    c->in = p;
+    c->in_cap = cap;
     return 0;
 }
 
@@ -404,6 +411,10 @@ static void read_start(struct stream *c)
         memmove(c->in, c->in + c->in_from, c->in_n - c->in_from);
         c->in_n -= c->in_from;
         c->in_from = 0;
+    }
+    if (in_grow(c) != 0) {
+        die(c, NNG_ENOMEM);
+        return;
     }
     nng_iov iov = {.iov_buf = c->in + c->in_n, .iov_len = c->in_cap - c->in_n};
     CHECK(iov.iov_len > 0);
@@ -432,7 +443,7 @@ bool stream_message(struct stream *c, struct bytes *message)
     }
     read_done(c);
     size_t have = c->in_n - c->in_from;
-    const uint8_t *p = c->in + c->in_from;
+    const uint8_t *p = c->in != NULL ? c->in + c->in_from : NULL;
     size_t n = have >= HEAD_BYTES ? ((size_t)p[0] << 8 | p[1]) : 1;
     if (n == 0 || n > c->limit) {
         die(c, NNG_EPROTO);
