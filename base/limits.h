@@ -37,7 +37,7 @@
 #define LIMIT_RULES 1024u
 /* Query terms looked at; the rest of a long query adds nothing but time. */
 #define LIMIT_QUERY_TERMS 32u
-/* Clock drift beyond which an op is held (DESIGN §3.1). */
+/* Clock drift beyond which an op is held. */
 #define LIMIT_DRIFT_MS (10 * 60 * 1000)
 /* The state of one entity: registers with siblings, counters of all devices, set elements. */
 #define LIMIT_ENTITY_BYTES (4u << 20)

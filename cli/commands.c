@@ -292,7 +292,7 @@ const struct command commands[] = {
              {.name = "until",
               .type = VALUE_TEXT,
               .value = "TIME",
-              .help = "before that time, otherwise now"},
+              .help = "up to that time, otherwise all of it"},
              {.name = "keep-observations", .type = VALUE_FLAG, .help = "erase the proposition only"},
              {.name = "dry-run", .type = VALUE_FLAG, .help = "only say what would go"},
              {.name = "force", .type = VALUE_FLAG, .help = "do not ask"}},

@@ -1,4 +1,4 @@
-/* The one way in which this project seals bytes under a symmetric key (DESIGN §4, frames; used for wrapped
+/* The one way in which this project seals bytes under a symmetric key (frames; used for wrapped
  * epoch keys and the key file too).
  *
  *   k[64] = BLAKE2b-512(key = key, label ‖ nonce24 ‖ BLAKE2b-256(ad))

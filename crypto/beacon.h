@@ -1,4 +1,4 @@
-/* The tag of discovery beacons (DESIGN §5): who has the group's beacon secret recognises it, nobody else can
+/* The tag of discovery beacons: who has the group's beacon secret recognises it, nobody else can
  * link two of them or make one.
  *
  *   beacon = nonce 8 ‖ tag 16 = BLAKE2b-128(key = secret, label ‖ hour u64 ‖ nonce ‖ said)

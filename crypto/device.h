@@ -1,4 +1,4 @@
-/* A device's keys and the certificate that binds them (DESIGN §4).
+/* A device's keys and the certificate that binds them.
  *
  * Three pairs, one for each use: Ed25519 signs, one X25519 pair is the Noise static key, another one opens
  * what is sealed to the device. The signing key is the identity: the device id is its hash, and it signs the

@@ -1,4 +1,4 @@
-/* Epoch keys (DESIGN §4): random, sealed to each member, each wrapping its predecessor.
+/* Epoch keys: random, sealed to each member, each wrapping its predecessor.
  *
  * The id of an epoch is the hash of its key: a key that was given out under an id can be checked by whoever
  * gets it, and nobody can be given another key under the same id. What carries sealed and wrapped keys (the

@@ -1,4 +1,4 @@
-/* Frames: sealed, signed runs of consecutive ops of one log (DESIGN §3.3, §4). What the ops are does not
+/* Frames: sealed, signed runs of consecutive ops of one log. What the ops are does not
  * matter here: the body is bytes.
  *
  *   frame = header 148 ‖ body ‖ signature 64
@@ -9,7 +9,7 @@
  *   1. a frame has one encoding: the padding is what frame_padded says and holds zeros, the sizes agree, no
  * byte is free;
  *   2. header and signature verify without any secret, and with the body's hash in place of the body: a
- * holder that had to erase ops of the frame can still prove header and chain (DESIGN §10.4);
+ * holder that had to erase ops of the frame can still prove header and chain;
  *   3. sealing is deterministic: from header, nonce, ops and epoch key the same bytes come again, so they
  * need not be stored twice. Offsets and vectors: crypto/KEYS.md.
  */

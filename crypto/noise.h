@@ -14,7 +14,7 @@
 #define NOISE_MESSAGE_BYTES 65535u /* limit of the framework, for every message */
 #define NOISE_TAG_BYTES 16
 #define NOISE_PSKS_MAX 4
-/* Transport messages in one direction before a new handshake is due (DESIGN §4); sealing and opening refuse
+/* Transport messages in one direction before a new handshake is due; sealing and opening refuse
  * to go beyond. */
 #define NOISE_MESSAGES_MAX (UINT64_C(1) << 32)
 

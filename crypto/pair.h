@@ -1,4 +1,4 @@
-/* Pairing two devices by a code (DESIGN §4): messages in, messages out, no input or output of its own.
+/* Pairing two devices by a code: messages in, messages out, no input or output of its own.
  *
  *   joiner                                        host (showed the code)
  *   1  hello                                →

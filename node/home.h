@@ -1,5 +1,4 @@
-/* The data folder: where it is, who may use it, and the device's identity, which lives outside the database
- * (DESIGN §3.5).
+/* The data folder: where it is, who may use it, and the device's identity, which lives outside the database.
  *
  *   selfsame.db (+ -wal, -shm)   the store
  *   device                       text: device id, name, current log, lease (no secrets)

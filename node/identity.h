@@ -1,4 +1,4 @@
-/* An identity that survives restores and clones (DESIGN §3.5).
+/* An identity that survives restores and clones.
  *
  *   restored or copied database   the lease differs: a new log is opened (node.c), here made known to the
  * group copied folder, older backup   found at a meeting: a peer knows our log further than we do, or

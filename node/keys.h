@@ -1,6 +1,6 @@
 /* A device's secrets, and the file `keys` that holds them outside the database (crypto/keyfile.h).
  *
- *   device   the three key pairs; the signing key is the identity (DESIGN §4)
+ *   device   the three key pairs; the signing key is the identity
  *   event    this device's own for ever: keys observations (dedup, blocking); never leaves the device
  *   claim    keys claim ids and occasions; the group's once there is one, so that all devices of a user name
  *            a claim alike; before that one of the device's own

@@ -6,7 +6,7 @@
 
 #define HOUR_MS (60 * 60 * 1000)
 #define IDLE_MS 3000             /* quiet for so long before the disk is cleared */
-#define DORMANT_MS (90 * MS_DAY) /* DESIGN §3.6 */
+#define DORMANT_MS (90 * MS_DAY) /* silent for so long: asleep */
 
 static void complain(struct node *n, const char *what, const struct err *e)
 {

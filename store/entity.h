@@ -1,5 +1,5 @@
 /* The merge: an entity is the fold of all ops with one (space, id). Every rule is a maximum over a total
- * order, a per-writer latest value, or a union (DESIGN §3.2), so the fold is commutative, associative and
+ * order, a per-writer latest value, or a union, so the fold is commutative, associative and
  * idempotent. Pure memory, no I/O: the SQLite store, the memory model of the tests' cross-checks and the dump
  * all rest on this file's promise; the tests hold a second model written apart from it.
  *

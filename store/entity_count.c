@@ -1,6 +1,6 @@
 /* Counters of evidence: what a device has counted of a source, as whole numbers. The latest by (hlc, log,
  * hash) of a (device, source) replaces the earlier ones, so a device that counts again after a restore, in a
- * new log, replaces its old count instead of adding to it (DESIGN §10.3). Equal stamps, which no honest
+ * new log, replaces its old count instead of adding to it. Equal stamps, which no honest
  * writer makes, are told apart by content, so that the order stays total. */
 #include "store/entity_int.h"
 

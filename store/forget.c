@@ -128,6 +128,14 @@ int store_block_source(struct store *s, struct bytes source, int64_t from_ms, in
     return rc;
 }
 
+int store_block_events(struct store *s, struct bytes source, const uint8_t (*keys)[16], size_t n,
+                       struct err *e)
+{
+    struct id id;
+    block_id(source, &id);
+    return store_block_keys(s, &id, keys, n, e);
+}
+
 int store_blocked_spans(struct store *s,
                         int (*fn)(void *ctx, struct bytes source, int64_t from_ms, int64_t until_ms),
                         void *ctx, struct err *e)

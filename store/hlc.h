@@ -1,5 +1,5 @@
 /* Hybrid logical clock: 48 bits of wall milliseconds, 16 bits of counter; a counter overflow carries into the
- * milliseconds (Kulkarni et al. 2014, DESIGN §3.1). A value is one uint64_t, compared as such. Persisted with
+ * milliseconds (Kulkarni et al. 2014). A value is one uint64_t, compared as such. Persisted with
  * each op, so monotonic per log. */
 #ifndef STORE_HLC_H
 #define STORE_HLC_H

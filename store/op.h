@@ -31,7 +31,7 @@ enum op_space {
     SPACE_EXCERPT = 8, /* what a device shares of the text of an observation */
 };
 
-/* Classes of a write, in rising order of authority (DESIGN §3.2). */
+/* Classes of a write, in rising order of authority. */
 enum op_class { CLASS_IMPORT = 0, CLASS_MODEL = 1, CLASS_CONFIRM = 2, CLASS_EDIT = 3 };
 
 /* Action tags. The range decides the merge rule, so that an older build merges a newer tag rightly:

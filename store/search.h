@@ -1,7 +1,6 @@
 /* Full-text search over propositions and over observations: BM25 (FTS5 index, unicode61 with diacritics
  * removed; text of scripts written without spaces is indexed character by character, so a phrase inside
- * Chinese or Japanese is found). Rare terms are looked up first, common ones only rank what rare ones found
- * (DESIGN §10.9). Never an error for odd queries: what cannot be a term is ignored.
+ * Chinese or Japanese is found). Rare terms are looked up first, common ones only rank what rare ones found. Never an error for odd queries: what cannot be a term is ignored.
  */
 #ifndef STORE_SEARCH_H
 #define STORE_SEARCH_H

@@ -1,4 +1,4 @@
-/* Ranking with a bounded amount of work, however common the words (DESIGN §10.9):
+/* Ranking with a bounded amount of work, however common the words:
  *
  *   1. each term's newest rows are read, at most a cap: a term with fewer rows is *rare* and all its rows are
  * known, any other is *common* and the number of its rows is estimated from how densely the rows read lie;

@@ -31,7 +31,7 @@ int store_open(struct store **out, const struct store_config *cfg, struct err *e
 void store_close(struct store *s); /* NULL fine; rolls back an open transaction */
 
 /* The database's own random number, changed at every store_lease(); node/ keeps it outside too and opens a
- * new log when they differ (DESIGN §3.5). */
+ * new log when they differ. */
 int store_lease(struct store *s, uint8_t out[16], struct err *e) MUST_CHECK;
 /* Writes it, durable at once. */
 int store_lease_set(struct store *s, const uint8_t lease[16], struct err *e) MUST_CHECK;
@@ -174,6 +174,9 @@ int store_forget(struct store *s, const struct id *id, const uint8_t (*keys)[16]
 int store_block_keys(struct store *s, const struct id *id, const uint8_t (*keys)[16], size_t n, struct err *e) MUST_CHECK;
 /* Blocks a source in a span of capture time (both ends included). */
 int store_block_source(struct store *s, struct bytes source, int64_t from_ms, int64_t until_ms,
+                       struct err *e) MUST_CHECK;
+/* Blocks single events of a source, by their keys: what a span would reach too far for. */
+int store_block_events(struct store *s, struct bytes source, const uint8_t (*keys)[16], size_t n,
                        struct err *e) MUST_CHECK;
 /* The spans blocked, here or on another device. */
 int store_blocked_spans(struct store *s, int (*fn)(void *ctx, struct bytes source, int64_t from_ms, int64_t until_ms), void *ctx, struct err *e) MUST_CHECK;

@@ -7,7 +7,7 @@
  * *stripped*: header, signature, body hash, and each op as its bytes or its hash alone, sealed under the
  * current epoch. The signature covers header ‖ BLAKE2b-256(body), and the header carries the chain before the
  * first and after the last op: so the receiver still verifies who wrote the run, and that no op of it was
- * changed or left out (DESIGN §3.3, §10.4). Bytes: sync/PROTOCOL.md.
+ * changed or left out. Bytes: sync/PROTOCOL.md.
  */
 #ifndef SYNC_FRAMES_H
 #define SYNC_FRAMES_H

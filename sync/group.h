@@ -1,4 +1,4 @@
-/* The group: the user's devices and their keys, computed from the membership log (DESIGN §4).
+/* The group: the user's devices and their keys, computed from the membership log.
  *
  * The membership log is a set of signed records, each naming the records its author had seen (a hash graph).
  * The group is a pure function of the set held, whatever the order of arrival:
@@ -82,7 +82,7 @@ int group_join(struct group *g, const struct id *group, struct err *e) MUST_CHEC
 int group_leave(struct group *g, struct err *e) MUST_CHECK;
 bool group_exists(const struct group *g);
 void group_id(const struct group *g, struct id *out); /* zeros: none */
-/* 32 bytes that key beacons (DESIGN §5) and event keys, the same for good; every member gets them. NULL: not
+/* 32 bytes that key beacons and event keys, the same for good; every member gets them. NULL: not
  * had (yet). */
 const uint8_t *group_secret(const struct group *g);
 

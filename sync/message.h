@@ -1,4 +1,4 @@
-/* The messages of a session, as bytes and as fields (DESIGN §5). Offsets, limits and vectors:
+/* The messages of a session, as bytes and as fields. Offsets, limits and vectors:
  * sync/PROTOCOL.md.
  *
  *   message := kind u8 ‖ body

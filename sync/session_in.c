@@ -151,7 +151,7 @@ int session_apply(struct session *s, struct err *e)
         else
             rc = store_commit(s->y->env.store, e);
     }
-    buf_clear(&s->inbox);
+    buf_release(&s->inbox);
     return rc ? rc : taken(&t);
 }
 

@@ -1,4 +1,4 @@
-/* The sync protocol as a pure state machine (DESIGN §5; messages, states and vectors in sync/PROTOCOL.md).
+/* The sync protocol as a pure state machine (messages, states and vectors in sync/PROTOCOL.md).
  * Bytes and time in, bytes and deadlines out: no socket, thread or clock of its own.
  *
  * A `struct sync` is one device's side of all its meetings; a `struct session` is one connection to one other

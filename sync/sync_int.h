@@ -21,7 +21,7 @@
 #include "sync/sync.h"
 
 #define SYNC_PROLOGUE "selfsame 1 session" /* ‖ group id */
-#define SYNC_INBOX_BYTES (128u << 10)      /* frames taken in one transaction, and one message more */
+#define SYNC_INBOX_BYTES (256u << 10)      /* frames taken in one transaction, and one message more */
 #define SYNC_BATCH_BYTES 32768u            /* frames are put together up to here */
 #define SYNC_GRACE_MS 1000                 /* the device that wrote a log is waited for so long */
 #define SYNC_SAVE_MS 2000

@@ -17,7 +17,7 @@ struct infer_env {
     const struct clock *clock;
     struct id device;
     const char *device_name;   /* for "which device for what" */
-    struct bytes claim_secret; /* 32 bytes, the group's: keys claim ids and occasions (DESIGN §3.2) */
+    struct bytes claim_secret; /* 32 bytes, the group's: keys claim ids and occasions */
     const char *user_name; /* how the user is called in texts; NULL: "the user" is left out, texts start with
                               a verb */
 };

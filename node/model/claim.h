@@ -1,6 +1,6 @@
 /* A claim: what a rule says of the user, named by its kind and a canonical key. Its id is derived from what
  * it claims, keyed with the group's secret, so that all devices of a user write to the same proposition and a
- * stranger learns nothing from the id (DESIGN §3.2).
+ * stranger learns nothing from the id.
  *
  * claim_apply() compares with what is stored and writes only what differs, as class MODEL: registers name the
  * stamps they replace, private evidence goes as one counter per (device, source), shared evidence as keys of

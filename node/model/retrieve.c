@@ -326,6 +326,8 @@ static int result_add(const struct retrieval *r, const struct ranked *from, stru
 
 static int choose(struct retrieval *r, struct ranked_list *out)
 {
+    if (r->candidates.n == 0)
+        return 0;
     size_t n_rest, n_pinned = sort_out(r, &n_rest), half = (r->max + 1) / 2;
     size_t n_first = n_pinned < PINNED_MAX ? n_pinned : PINNED_MAX;
     n_first = n_first < half ? n_first : half;

@@ -1,7 +1,7 @@
 /* Telling: the user states a proposition by hand, one sentence, or a file of them. A told proposition has
  * class EDIT, an id derived from its normal form (so the same sentence told on two devices is one
  * proposition), and the stated confidence as its prior. What was forgotten may be told again: it then gets a
- * new, random id (DESIGN §10.5). */
+ * new, random id. */
 #ifndef NODE_MODEL_TELL_H
 #define NODE_MODEL_TELL_H
 

@@ -15,10 +15,12 @@ struct forget {
     struct id id;
     bool by_source, dry_run, keep;
     struct bytes source;
-    int64_t from_ms, until_ms;
+    int64_t from_ms, until_ms; /* until_ms: what is blocked, too; TIME_NONE: all there is */
+    int64_t now_ms;
     int64_t *rows;
     uint8_t (*keys)[16];
     size_t n, cap;
+    size_t n_ahead; /* of a whole source: the last of them, which lie ahead */
     uint64_t erased;
     struct map *touched; /* ids of propositions that rest on what is erased */
     struct id *gone;     /* those that had nothing else to rest on */
@@ -54,9 +56,12 @@ static int linked_take(void *ctx, const struct stored_observation *o, bool again
     return against ? 0 : row_add(ctx, o);
 }
 
+/* Ascending by time. */
 static int observed_take(void *ctx, const struct stored_observation *o)
 {
-    return row_add(ctx, o);
+    struct forget *f = ctx;
+    f->n_ahead += f->until_ms == TIME_NONE && o->time_ms > f->now_ms ? 1 : 0;
+    return row_add(f, o);
 }
 
 static int touched_add(void *ctx, const struct id *prop, bool against)
@@ -109,15 +114,28 @@ static int orphans_forget(struct node *n, struct forget *f, struct err *e)
     return rc;
 }
 
+/* The source, and of what lies ahead of it (a calendar's plans) exactly what there was: what is planned later
+ * is another matter. */
+static int source_forget(struct node *n, struct forget *f, struct err *e)
+{
+    int64_t until_ms = f->until_ms != TIME_NONE ? f->until_ms : f->now_ms;
+    int rc = local_source_erase(n->store, f->source, f->from_ms, f->until_ms, &f->erased, e);
+    if (rc == 0 && f->from_ms <= until_ms) {
+        rc = store_block_source(n->store, f->source, f->from_ms, until_ms, e);
+    }
+    if (rc == 0 && f->n_ahead > 0) {
+        const uint8_t(*ahead)[16] = (const uint8_t(*)[16])(f->keys + (f->n - f->n_ahead));
+        rc = store_block_events(n->store, f->source, ahead, f->n_ahead, e);
+    }
+    return rc;
+}
+
 static int forget_body(struct node *n, void *ctx, struct err *e)
 {
     struct forget *f = ctx;
     int rc = 0;
     if (f->by_source) {
-        rc = local_source_erase(n->store, f->source, f->from_ms, f->until_ms, &f->erased, e);
-        if (rc == 0) {
-            rc = store_block_source(n->store, f->source, f->from_ms, f->until_ms, e);
-        }
+        rc = source_forget(n, f, e);
     } else {
         rc = store_forget(n->store, &f->id, (const uint8_t(*)[16])f->keys, f->n, e);
         if (rc == 0 && f->keep) {
@@ -183,7 +201,7 @@ static int args_take(struct node *n, const cJSON *req, struct forget *f, struct 
         return err_set(e, ERR_USAGE, "since and until go with a source");
     }
     f->from_ms = f->from_ms == TIME_NONE ? 0 : f->from_ms;
-    f->until_ms = f->until_ms == TIME_NONE ? clock_wall_ms(&n->clock) : f->until_ms;
+    f->now_ms = clock_wall_ms(&n->clock);
     return f->by_source ? 0 : arg_prop(n, req, &f->id, e);
 }
 

@@ -238,7 +238,7 @@ static void kept_parts_give_the_same_frame_again(void **state)
     }
 }
 
-/* DESIGN §10.4: with the body gone, its hash still proves who wrote the header. */
+/* With the body gone, its hash still proves who wrote the header. */
 static void header_verifies_without_the_body(void **state)
 {
     struct scene s;

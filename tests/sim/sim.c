@@ -595,7 +595,7 @@ static void kill_device(struct sim *x, struct device *d)
     d->up_at = x->now + 100 + (int64_t)below(x, 20000);
 }
 
-/* Yesterday's database; what node/ does then: a new log (DESIGN §3.5), or finding out from a peer. */
+/* Yesterday's database; what node/ does then: a new log, or finding out from a peer. */
 static void restore(struct sim *x, struct device *d)
 {
     if (!d->has_backup || is_victim(d))

@@ -7,7 +7,7 @@
 #define MS INT64_C(1700000000000)
 #define DRIFT_MS (INT64_C(10) * 60 * 1000)
 
-_Static_assert(DRIFT_MS == (int64_t)LIMIT_DRIFT_MS, "DESIGN 3.1 says ten minutes");
+_Static_assert(DRIFT_MS == (int64_t)LIMIT_DRIFT_MS, "the drift is ten minutes");
 
 static uint64_t stamp(int64_t ms, uint16_t counter)
 {

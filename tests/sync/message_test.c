@@ -3,8 +3,9 @@
 
 #include "base/check.h"
 #include "sync/group.h"
-#include "tests/support/rng.h"
+#include "tests/support/page.h"
 #include "tests/support/unit.h"
+#include "tests/sync/again.h"
 
 #include <string.h>
 
@@ -357,6 +358,42 @@ static void the_largest_hello_fits_the_handshake(void **state)
     buf_release(&b);
 }
 
+/* ---- the page */
+
+struct vectors {
+    unsigned seen; /* a bit for each kind */
+};
+
+static void read_vector(void *ctx, const struct page_block *b)
+{
+    struct vectors *v = ctx;
+    struct buf bytes, ours, made;
+    struct msg m;
+    start(&bytes);
+    start(&ours);
+    start(&made);
+    page_hex(page_get(b, "bytes"), &bytes);
+    uint64_t kind = page_number(page_get(b, "kind"));
+    assert_int_equal(decode(&bytes, &m), 0);
+    assert_int_equal(m.kind, kind);
+    again(&m, &ours);
+    assert_true(bytes_eq(buf_view(&ours), buf_view(&bytes)));
+    make(&made, (enum msg_kind)kind);
+    assert_true(bytes_eq(buf_view(&made), buf_view(&bytes)) || kind == MSG_RECORDS || kind == MSG_FRAMES);
+    v->seen |= 1u << kind;
+    buf_release(&bytes);
+    buf_release(&ours);
+    buf_release(&made);
+}
+
+static void the_vectors_of_the_page_are_what_is_read_and_written(void **state)
+{
+    struct vectors v = {0};
+    (void)state;
+    assert_int_equal(page_each(TEST_SOURCE "/sync/PROTOCOL.md", "message", read_vector, &v), MSG_BYE);
+    assert_int_equal(v.seen, (1u << (MSG_BYE + 1)) - 2);
+}
+
 static void every_reason_has_words(void **state)
 {
     (void)state;
@@ -378,6 +415,7 @@ int main(void)
         cmocka_unit_test(counts_beyond_their_limit_are_refused_before_anything_is_read),
         cmocka_unit_test(numbers_out_of_range_are_refused),
         cmocka_unit_test(the_largest_hello_fits_the_handshake),
+        cmocka_unit_test(the_vectors_of_the_page_are_what_is_read_and_written),
         cmocka_unit_test(every_reason_has_words),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -140,7 +140,7 @@ static void what_was_acknowledged_is_not_sent_again_after_a_cut(void **state)
     scene_init(&s, 2, 5);
     tell_many(&s, 0, 4000);
     struct pair *p = meet_pair(&s.m, 0, 1);
-    s.m.limit = 9;
+    s.m.limit = 11;
     meet_run(&s.m);
     meet_cut(p);
     s.m.limit = 0;

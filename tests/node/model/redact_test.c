@@ -166,6 +166,13 @@ static void passwords_on_command_lines_are_found(void **state)
     command_becomes("mysqldump --password=abc db", "mysqldump --password=[SECRET:password] db");
     command_becomes("tool --db-password abc x", "tool --db-password [SECRET:password] x");
     command_becomes("sudo sshpass -p hunter2 ssh h", "sudo sshpass -p [SECRET:password] ssh h");
+    command_becomes("ssh-keygen -t ed25519 -N hunter2 -f k",
+                    "ssh-keygen -t ed25519 -N [SECRET:password] -f k");
+    command_becomes("ssh-keygen -t ed25519 -N '' -f k", "ssh-keygen -t ed25519 -N '' -f k");
+    command_becomes("openssl enc -aes-256-cbc -k hunter2 -in x",
+                    "openssl enc -aes-256-cbc -k [SECRET:password] -in x");
+    command_becomes("openssl req -newkey rsa:2048 -keyout key.pem",
+                    "openssl req -newkey rsa:2048 -keyout key.pem");
     command_becomes("sshpass -phunter2 ssh h", "sshpass -p[SECRET:password] ssh h");
     command_becomes("PGPASSWORD=x1y2 psql -p 5432", "PGPASSWORD=[SECRET:password] psql -p 5432");
     command_becomes("export FOO_TOKEN=abcdef;ls", "export FOO_TOKEN=[SECRET:password];ls");

@@ -84,8 +84,8 @@ static void what_is_not_json_is_refused(void **state)
         "\"a\" \"b\"",
         "// x",
         "NaN",
-        "\xef\xbb\xbf"
-        "1",
+        ("\xef\xbb\xbf"
+         "1"),
         "'a'",
         "[,1]",
         "{\"a\":1 \"b\":2}",

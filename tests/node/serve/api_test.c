@@ -446,6 +446,27 @@ static void forget_source_erases_and_blocks_its_past(void **state)
     assert_null(ask_code("{'cmd':'forget','id':'a','source':'b'}", ERR_USAGE));
 }
 
+static void forget_source_takes_what_lies_ahead_along(void **state)
+{
+    (void)state;
+    static const char plans[] =
+        "{\"time\":\"2199-03-01T09:00:00Z\",\"source\":\"plans\",\"text\":\"moon dentist\"}\n"
+        "{\"time\":\"2020-03-01T09:00:00Z\",\"source\":\"plans\",\"text\":\"old dentist\"}\n";
+    static const char other[] =
+        "{\"time\":\"2199-03-01T09:00:00Z\",\"source\":\"plans\",\"text\":\"moon cake\"}\n";
+    cJSON_Delete(import_text("n.jsonl", plans));
+    cJSON *a = ask("{'cmd':'forget','source':'plans'}");
+    assert_int_equal(num(a, "observations"), 2);
+    cJSON_Delete(a);
+    assert_int_equal(tmp_count_files_with(home_path, BYTES_LIT("dentist")), 0);
+    a = import_text("again.jsonl", plans);
+    assert_int_equal(num(a, "added"), 0);
+    cJSON_Delete(a);
+    a = import_text("other.jsonl", other);
+    assert_int_equal(num(a, "added"), 1);
+    cJSON_Delete(a);
+}
+
 /* ---- settings, pauses
  * -------------------------------------------------------------------------------------- */
 
@@ -763,6 +784,7 @@ int main(void)
         T(forget_leaves_no_byte_and_stays_forgotten),
         T(what_was_forgotten_may_be_told_again),
         T(forget_source_erases_and_blocks_its_past),
+        T(forget_source_takes_what_lies_ahead_along),
         T(rules_drop_before_anything_is_stored),
         T(config_knows_its_keys_and_values),
         T(pause_drops_what_happens_in_it_even_when_read_later),
