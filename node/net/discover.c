@@ -251,6 +251,12 @@ static void link_join(const struct discover *d, const struct link *l)
     }
 }
 
+static bool links_are_same(const struct link *a, const struct link *b)
+{
+    return a->index == b->index && a->v6 == b->v6 && a->has_broadcast == b->has_broadcast &&
+           a->own.s_addr == b->own.s_addr && a->broadcast.s_addr == b->broadcast.s_addr;
+}
+
 /* Reads the interfaces anew and joins the groups on them (again: no harm). Whether they are others now. */
 static bool links_scan(struct discover *d)
 {
@@ -260,32 +266,24 @@ static bool links_scan(struct discover *d)
     if (getifaddrs(&list) != 0) {
         return false;
     }
-    memset(now, 0, sizeof(now));
     for (const struct ifaddrs *i = list; i != NULL && n < LINKS_MAX; i = i->ifa_next) {
-        struct link l;
-        if (link_read(d, i, &l)) {
-            now[n].index = l.index;
-            now[n].v6 = l.v6;
-            now[n].has_broadcast = l.has_broadcast;
-            now[n].own = l.own;
-            now[n].broadcast = l.broadcast;
-            n++;
-        }
+        n += link_read(d, i, &now[n]) ? 1 : 0;
     }
     freeifaddrs(list);
-    bool changed = n != d->n_links || memcmp(now, d->links, sizeof(now)) != 0;
-    memcpy(d->links, now, sizeof(now));
-    d->n_links = n;
+    bool changed = n != d->n_links;
     for (size_t i = 0; i < n; i++) {
-        link_join(d, &d->links[i]);
+        changed = changed || !links_are_same(&now[i], &d->links[i]);
+        d->links[i] = now[i];
+        link_join(d, &now[i]);
     }
+    d->n_links = n;
     return changed;
 }
 
 /* ---- sending ----------------------------------------------------------------------------------------------
  */
 
-static void send_v4(const struct discover *d, const struct link *l, struct in_addr to, struct bytes packet)
+static void send_v4(const struct discover *d, const struct link *l, struct in_addr to, uint8_t *packet)
 {
     union {
         struct cmsghdr align;
@@ -293,7 +291,7 @@ static void send_v4(const struct discover *d, const struct link *l, struct in_ad
     } control = {0};
     struct sockaddr_in dest = {.sin_family = AF_INET, .sin_port = htons(d->o.udp_port), .sin_addr = to};
     struct in_pktinfo info = {.ipi_ifindex = (int)l->index, .ipi_spec_dst = l->own};
-    struct iovec iov = {.iov_base = (void *)(uintptr_t)packet.p, .iov_len = packet.n};
+    struct iovec iov = {.iov_base = packet, .iov_len = BEACON_PACKET_BYTES};
     struct msghdr m = {.msg_name = &dest,
                        .msg_namelen = sizeof(dest),
                        .msg_iov = &iov,
@@ -308,13 +306,14 @@ static void send_v4(const struct discover *d, const struct link *l, struct in_ad
     (void)sendmsg(d->v4, &m, MSG_NOSIGNAL);
 }
 
-static void send_link(const struct discover *d, const struct link *l, struct bytes packet)
+static void send_link(const struct discover *d, const struct link *l, uint8_t *packet)
 {
     if (l->v6 && d->v6 >= 0) {
         struct sockaddr_in6 dest = {
             .sin6_family = AF_INET6, .sin6_port = htons(d->o.udp_port), .sin6_scope_id = l->index};
         (void)inet_pton(AF_INET6, DISCOVER_GROUP_V6, &dest.sin6_addr);
-        (void)sendto(d->v6, packet.p, packet.n, MSG_NOSIGNAL, (struct sockaddr *)&dest, sizeof(dest));
+        (void)sendto(d->v6, packet, BEACON_PACKET_BYTES, MSG_NOSIGNAL, (struct sockaddr *)&dest,
+                     sizeof(dest));
     } else if (!l->v6 && d->v4 >= 0) {
         struct in_addr group;
         (void)inet_pton(AF_INET, DISCOVER_GROUP_V4, &group);
@@ -330,7 +329,7 @@ static void send_all(const struct discover *d, const struct beacon *b)
     uint8_t packet[BEACON_PACKET_BYTES];
     beacon_pack(b, packet);
     for (size_t i = 0; i < d->n_links; i++) {
-        send_link(d, &d->links[i], bytes_of(packet, sizeof(packet)));
+        send_link(d, &d->links[i], packet);
     }
 }
 
@@ -396,7 +395,7 @@ void discover_member(struct discover *d, const uint8_t *secret, const struct id 
     }
     d->member = secret != NULL;
     mem_wipe(d->secret, sizeof(d->secret));
-    if (d->member) {
+    if (secret != NULL) {
         memcpy(d->secret, secret, KEY_BYTES);
         d->device = *device;
         d->burst = BURST_MORE;

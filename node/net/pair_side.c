@@ -78,7 +78,7 @@ void pair_message(struct net *t, struct conn *c, struct bytes message)
         t->port_met = c->port;
     }
     if (c->n_in >= PAIR_START_MESSAGES || (c->dialed && c->n_in + 1 >= PAIR_START_MESSAGES)) {
-        c->deadline_ms = c->since_ms + PAIR_CODE_MS;
+        c->deadline_ms = c->since_ms + (int64_t)PAIR_CODE_MS;
     }
     pair_call(t, c, message);
 }

@@ -407,7 +407,7 @@ static int in_grow(struct stream *c)
 
 static void read_start(struct stream *c)
 {
-    if (c->in_from > 0) {
+    if (c->in != NULL && c->in_from > 0) {
         memmove(c->in, c->in + c->in_from, c->in_n - c->in_from);
         c->in_n -= c->in_from;
         c->in_from = 0;
@@ -441,9 +441,13 @@ bool stream_message(struct stream *c, struct bytes *message)
     if (c->state != STREAM_OPEN || op_is(&c->recv, OP_FLYING)) {
         return false;
     }
+    if (c->in == NULL) {
+        read_start(c); /* the first one */
+        return false;
+    }
     read_done(c);
     size_t have = c->in_n - c->in_from;
-    const uint8_t *p = c->in != NULL ? c->in + c->in_from : NULL;
+    const uint8_t *p = c->in + c->in_from;
     size_t n = have >= HEAD_BYTES ? ((size_t)p[0] << 8 | p[1]) : 1;
     if (n == 0 || n > c->limit) {
         die(c, NNG_EPROTO);
