@@ -13,10 +13,10 @@ static bool is_stranger(const struct conn *c)
     return !c->dialed && (c->kind == CONN_WAITING || (c->kind == CONN_SESSION && !c->proved));
 }
 
-static void knock_make(const uint8_t *secret, struct bytes message, uint8_t out[KNOCK_BYTES])
+static void knock_make(const uint8_t *secret, const uint8_t head[KNOCK_HEAD_BYTES], uint8_t out[KNOCK_BYTES])
 {
     uint8_t key[KEY_BYTES];
-    key_derive(secret, LABEL_KNOCK, message, key);
+    key_derive(secret, LABEL_KNOCK, bytes_of(head, KNOCK_HEAD_BYTES), key);
     memcpy(out, key, KNOCK_BYTES);
     mem_wipe(key, sizeof(key));
 }
@@ -83,10 +83,11 @@ void conn_accept(struct net *t, struct stream *s)
         conn_free(t, old);
     }
     struct conn *c = row_free(t);
-    if (c == NULL || stream_limit(s, FIRST_MESSAGE_MAX) != 0) {
+    if (c == NULL) {
         stream_free(s);
         return;
     }
+    stream_limit(s, FIRST_MESSAGE_MAX);
     *c = (struct conn){.kind = CONN_WAITING, .stream = s, .over = over, .since_ms = now};
     c->serial = ++t->serial;
     c->deadline_ms = now + (over ? HURRIED_MS : SYNC_HANDSHAKE_MS);
@@ -167,24 +168,33 @@ static void conn_lost(struct net *t, struct conn *c)
 /* ---- sessions ---------------------------------------------------------------------------------------------
  */
 
+/* The first message of a session we dialed goes out as two: the knock with its head, and the rest. */
+static int send_knocking(struct net *t, struct conn *c, struct bytes message)
+{
+    const uint8_t *secret = net_secret(t);
+    uint8_t knock[1 + KNOCK_BYTES] = {'S'};
+    CHECK(secret != NULL && message.n > KNOCK_HEAD_BYTES);
+    knock_make(secret, message.p, knock + 1);
+    int rc =
+        stream_send(c->stream, bytes_of(knock, sizeof(knock)), bytes_slice(message, 0, KNOCK_HEAD_BYTES));
+    return rc != 0 ? rc
+                   : stream_send(c->stream, bytes_slice(message, KNOCK_HEAD_BYTES, message.n), BYTES_NONE);
+}
+
 /* Queues what the session has to say, up to a bound. */
 static void session_pump(struct net *t, struct conn *c)
 {
-    static const uint8_t kind = 'S';
     while (c->session != NULL && stream_waiting(c->stream) < QUEUE_BYTES) {
-        uint8_t head[1 + KNOCK_BYTES] = {kind};
-        struct bytes first = BYTES_NONE;
         buf_clear(&t->out);
         if (!session_output(c->session, &t->out)) {
             break;
         }
-        if (c->dialed && c->n_out == 0) {
-            const uint8_t *secret = net_secret(t);
-            CHECK(secret != NULL);
-            knock_make(secret, buf_view(&t->out), head + 1);
-            first = bytes_of(head, sizeof(head));
-        }
-        if (t->out.err != 0 || stream_send(c->stream, first, buf_view(&t->out)) != 0) {
+        struct bytes message = buf_view(&t->out);
+        bool first = c->dialed && c->n_out == 0;
+        int rc = t->out.err != 0 ? t->out.err
+                 : first         ? send_knocking(t, c, message)
+                                 : stream_send(c->stream, message, BYTES_NONE);
+        if (rc != 0) {
             conn_close(t, c);
             return;
         }
@@ -233,8 +243,8 @@ static void session_message(struct net *t, struct conn *c, struct bytes message)
         session_over(t, c);
         return;
     }
-    /* A first message can be a replay; a second one cannot. */
-    if (!c->proved && session_peer(c->session, &peer) && (c->dialed || c->n_in >= 2)) {
+    /* A first message (knock and all) can be a replay; what answers ours cannot. */
+    if (!c->proved && session_peer(c->session, &peer) && (c->dialed || c->n_in >= 3)) {
         c->peer = peer;
         met(t, c);
     }
@@ -242,10 +252,11 @@ static void session_message(struct net *t, struct conn *c, struct bytes message)
 
 static void session_start(struct net *t, struct conn *c)
 {
-    if (net_secret(t) == NULL || stream_limit(c->stream, STREAM_MESSAGE_MAX) != 0) {
+    if (net_secret(t) == NULL) {
         conn_close(t, c);
         return;
     }
+    stream_limit(c->stream, STREAM_MESSAGE_MAX);
     c->kind = CONN_SESSION; /* from now on a failure is a wrong guess, not an address without anybody */
     c->session = session_connect(t->n->sync, &c->peer);
     c->deadline_ms = net_now(t) + SYNC_HANDSHAKE_MS;
@@ -261,41 +272,48 @@ static void member_knocks(struct net *t, struct conn *c, struct bytes rest)
 {
     uint8_t knock[KNOCK_BYTES];
     const uint8_t *secret = net_secret(t);
-    struct bytes message = bytes_slice(rest, KNOCK_BYTES, rest.n);
-    if (secret == NULL || rest.n <= KNOCK_BYTES) {
+    if (secret == NULL || rest.n != KNOCK_BYTES + KNOCK_HEAD_BYTES) {
         conn_close(t, c);
         return;
     }
-    knock_make(secret, message, knock);
+    knock_make(secret, rest.p + KNOCK_BYTES, knock);
     if (!secret_eq(knock, rest.p, KNOCK_BYTES)) {
         conn_close(t, c);
         return;
     }
-    c->session = session_accept(t->n->sync);
-    c->kind = CONN_SESSION;
-    if (c->session == NULL) {
+    stream_limit(c->stream, STREAM_MESSAGE_MAX);
+    c->knocked = true;
+    memcpy(c->head, rest.p + KNOCK_BYTES, KNOCK_HEAD_BYTES);
+}
+
+/* The rest of the session's first message. */
+static void member_enters(struct net *t, struct conn *c, struct bytes rest)
+{
+    struct buf message;
+    buf_init(&message, STREAM_MESSAGE_MAX);
+    (void)buf_append(&message, c->head, KNOCK_HEAD_BYTES);
+    (void)buf_bytes(&message, rest);
+    c->session = message.err == 0 ? session_accept(t->n->sync) : NULL;
+    if (c->session != NULL) {
+        c->kind = CONN_SESSION;
+        session_message(t, c, buf_view(&message));
+    } else {
         conn_close(t, c);
-        return;
     }
-    session_message(t, c, message);
-    if (c->kind == CONN_SESSION && stream_limit(c->stream, STREAM_MESSAGE_MAX) != 0) {
-        conn_close(t, c);
-    }
+    buf_release(&message);
 }
 
 static void first_message(struct net *t, struct conn *c, struct bytes message)
 {
     struct bytes rest = bytes_slice(message, 1, message.n);
-    if (message.p[0] == 'S') {
+    if (c->knocked) {
+        member_enters(t, c, message);
+    } else if (message.p[0] == 'S') {
         member_knocks(t, c, rest);
     } else if (message.p[0] == 'P' && rest.n > 0 && !c->over && pair_may_answer(t)) {
         c->kind = CONN_PAIRING;
         pair_took(t, c);
         pair_message(t, c, rest);
-        /* Only now: the message lies in what is made larger here. */
-        if (c->kind == CONN_PAIRING && stream_limit(c->stream, STREAM_MESSAGE_MAX) != 0) {
-            conn_close(t, c);
-        }
     } else {
         conn_close(t, c);
     }

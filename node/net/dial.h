@@ -16,11 +16,11 @@
 #define DIAL_TARGETS_MAX 128
 #define DIAL_ADDRESSES_EACH 4 /* heard of one device */
 #define DIAL_REST_MS_MIN 1000
-#define DIAL_REST_MS_MAX (5 * 60 * 1000)
+#define DIAL_REST_MS_MAX INT64_C(300000)
 #define DIAL_GUESS_MS 50               /* between two guesses at a fixed address */
 #define DIAL_STEADY_MS 30000           /* a session that lasted as long was a success */
 #define DIAL_SILENT_MS 75000           /* not heard for so long: it was away */
-#define DIAL_HEARD_MS (60 * 60 * 1000) /* an address not heard for so long is dropped */
+#define DIAL_HEARD_MS INT64_C(3600000) /* an address not heard for so long is dropped */
 #define DIAL_LATER_MS 1500             /* the higher device id gives the lower one a start */
 
 struct dial_target {

@@ -16,6 +16,7 @@
 
 #define LINKS_MAX 64
 #define SEEN_MAX 32
+#define SENT_MAX 8
 #define SOURCES_MAX 64
 #define PACKETS_A_STEP 64 /* what more there is makes the descriptor readable again */
 #define BURST_MORE 2      /* announcements that follow the first one */
@@ -45,6 +46,8 @@ struct discover {
     uint8_t pairing_tag[BEACON_BYTES];
     int64_t next_ms, last_ms; /* announcements; next TIME_NONE: never */
     unsigned burst;
+    uint8_t sent[SENT_MAX][BEACON_BYTES]; /* our own, which come back to us */
+    size_t sent_at;
     struct beacon seen[SEEN_MAX];
     size_t seen_at;
     bool scanned;
@@ -248,6 +251,12 @@ static void link_join(const struct discover *d, const struct link *l)
     }
 }
 
+static bool links_are_same(const struct link *a, const struct link *b)
+{
+    return a->index == b->index && a->v6 == b->v6 && a->has_broadcast == b->has_broadcast &&
+           a->own.s_addr == b->own.s_addr && a->broadcast.s_addr == b->broadcast.s_addr;
+}
+
 /* Reads the interfaces anew and joins the groups on them (again: no harm). Whether they are others now. */
 static bool links_scan(struct discover *d)
 {
@@ -257,32 +266,24 @@ static bool links_scan(struct discover *d)
     if (getifaddrs(&list) != 0) {
         return false;
     }
-    memset(now, 0, sizeof(now));
     for (const struct ifaddrs *i = list; i != NULL && n < LINKS_MAX; i = i->ifa_next) {
-        struct link l;
-        if (link_read(d, i, &l)) {
-            now[n].index = l.index;
-            now[n].v6 = l.v6;
-            now[n].has_broadcast = l.has_broadcast;
-            now[n].own = l.own;
-            now[n].broadcast = l.broadcast;
-            n++;
-        }
+        n += link_read(d, i, &now[n]) ? 1 : 0;
     }
     freeifaddrs(list);
-    bool changed = n != d->n_links || memcmp(now, d->links, sizeof(now)) != 0;
-    memcpy(d->links, now, sizeof(now));
-    d->n_links = n;
+    bool changed = n != d->n_links;
     for (size_t i = 0; i < n; i++) {
-        link_join(d, &d->links[i]);
+        changed = changed || !links_are_same(&now[i], &d->links[i]);
+        d->links[i] = now[i];
+        link_join(d, &now[i]);
     }
+    d->n_links = n;
     return changed;
 }
 
 /* ---- sending ----------------------------------------------------------------------------------------------
  */
 
-static void send_v4(const struct discover *d, const struct link *l, struct in_addr to, struct bytes packet)
+static void send_v4(const struct discover *d, const struct link *l, struct in_addr to, uint8_t *packet)
 {
     union {
         struct cmsghdr align;
@@ -290,7 +291,7 @@ static void send_v4(const struct discover *d, const struct link *l, struct in_ad
     } control = {0};
     struct sockaddr_in dest = {.sin_family = AF_INET, .sin_port = htons(d->o.udp_port), .sin_addr = to};
     struct in_pktinfo info = {.ipi_ifindex = (int)l->index, .ipi_spec_dst = l->own};
-    struct iovec iov = {.iov_base = (void *)(uintptr_t)packet.p, .iov_len = packet.n};
+    struct iovec iov = {.iov_base = packet, .iov_len = BEACON_PACKET_BYTES};
     struct msghdr m = {.msg_name = &dest,
                        .msg_namelen = sizeof(dest),
                        .msg_iov = &iov,
@@ -305,13 +306,14 @@ static void send_v4(const struct discover *d, const struct link *l, struct in_ad
     (void)sendmsg(d->v4, &m, MSG_NOSIGNAL);
 }
 
-static void send_link(const struct discover *d, const struct link *l, struct bytes packet)
+static void send_link(const struct discover *d, const struct link *l, uint8_t *packet)
 {
     if (l->v6 && d->v6 >= 0) {
         struct sockaddr_in6 dest = {
             .sin6_family = AF_INET6, .sin6_port = htons(d->o.udp_port), .sin6_scope_id = l->index};
         (void)inet_pton(AF_INET6, DISCOVER_GROUP_V6, &dest.sin6_addr);
-        (void)sendto(d->v6, packet.p, packet.n, MSG_NOSIGNAL, (struct sockaddr *)&dest, sizeof(dest));
+        (void)sendto(d->v6, packet, BEACON_PACKET_BYTES, MSG_NOSIGNAL, (struct sockaddr *)&dest,
+                     sizeof(dest));
     } else if (!l->v6 && d->v4 >= 0) {
         struct in_addr group;
         (void)inet_pton(AF_INET, DISCOVER_GROUP_V4, &group);
@@ -327,7 +329,7 @@ static void send_all(const struct discover *d, const struct beacon *b)
     uint8_t packet[BEACON_PACKET_BYTES];
     beacon_pack(b, packet);
     for (size_t i = 0; i < d->n_links; i++) {
-        send_link(d, &d->links[i], bytes_of(packet, sizeof(packet)));
+        send_link(d, &d->links[i], packet);
     }
 }
 
@@ -337,6 +339,8 @@ static void announce(struct discover *d)
     (void)links_scan(d);
     if (d->member) {
         beacon_sign(&b, d->secret, &d->device, clock_wall_ms(d->o.clock), d->o.rng);
+        memcpy(d->sent[d->sent_at], b.tag, BEACON_BYTES);
+        d->sent_at = (d->sent_at + 1) % SENT_MAX;
         send_all(d, &b);
     }
     if (d->pairing) {
@@ -391,7 +395,7 @@ void discover_member(struct discover *d, const uint8_t *secret, const struct id 
     }
     d->member = secret != NULL;
     mem_wipe(d->secret, sizeof(d->secret));
-    if (d->member) {
+    if (secret != NULL) {
         memcpy(d->secret, secret, KEY_BYTES);
         d->device = *device;
         d->burst = BURST_MORE;
@@ -471,6 +475,16 @@ static bool source_may(struct discover *d, const struct addr *from, int64_t now)
     return row->packets <= DISCOVER_PACKETS_MAX;
 }
 
+static bool is_own(const struct discover *d, const struct beacon *b)
+{
+    for (size_t i = 0; i < SENT_MAX; i++) {
+        if (memcmp(d->sent[i], b->tag, BEACON_BYTES) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* The same beacon comes by multicast and by broadcast. */
 static bool seen_before(struct discover *d, const struct beacon *b)
 {
@@ -503,7 +517,7 @@ static bool packet_take(struct discover *d, int fd, struct beacon *b, bool *more
         /* Repeats the same tag; who listens for it sorts that out. */
         return !d->pairing || memcmp(b->tag, d->pairing_tag, BEACON_BYTES) != 0;
     }
-    return !seen_before(d, b);
+    return !is_own(d, b) && !seen_before(d, b);
 }
 
 bool discover_next(struct discover *d, struct beacon *b)

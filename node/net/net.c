@@ -60,6 +60,13 @@ static bool in_group(const struct net *t)
     return net_secret(t) != NULL && group_is_active(t->n->group, &t->n->home.device);
 }
 
+/* Whether another machine announced itself with our keys, and we do not know for sure yet. */
+static bool twin_is_near(const struct net *t)
+{
+    return t->twin_ms != TIME_NONE && net_now(t) - t->twin_ms < TWIN_MS &&
+           sync_identity(t->n->sync) != IDENTITY_CLONED;
+}
+
 void net_missing(struct net *t)
 {
     t->n_missing = 0;
@@ -69,6 +76,10 @@ void net_missing(struct net *t)
         if (m != NULL && !is_met(t, &m->device)) {
             t->missing[t->n_missing++] = m->device;
         }
+    }
+    const struct id *self = &t->n->home.device;
+    if (n > 0 && twin_is_near(t) && !is_met(t, self) && t->n_missing < MEMBERS_MAX) {
+        t->missing[t->n_missing++] = *self; /* the meeting tells both that they are two */
     }
 }
 
@@ -246,6 +257,7 @@ int net_open(struct net **out, struct node *n, const struct net_options *o, stru
     }
     t->n = n;
     t->epoll_fd = -1;
+    t->twin_ms = TIME_NONE;
     buf_init(&t->out, STREAM_MESSAGE_MAX);
     dial_init(&t->dial, &n->home.device, &n->rng);
     int rc = streams_open(&t->streams, e);
@@ -340,7 +352,12 @@ static void member_heard(struct net *t, const struct beacon *b)
 {
     const uint8_t *secret = net_secret(t);
     int64_t wall = clock_wall_ms(&t->n->clock);
-    if (!in_group(t) || beacon_is_of(b, secret, &t->n->home.device, wall)) {
+    if (!in_group(t)) {
+        return;
+    }
+    if (beacon_is_of(b, secret, &t->n->home.device, wall)) {
+        t->twin_ms = net_now(t); /* our own ones do not come here */
+        (void)dial_heard(&t->dial, &t->n->home.device, &b->from, net_now(t));
         return;
     }
     for (size_t i = 0; i < group_members(t->n->group); i++) {

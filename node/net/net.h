@@ -6,11 +6,13 @@
  * On the wire everything is a message behind its length (2 bytes, big-endian, 1..65535). The dialer speaks
  * first, and its first message begins with one byte that says what it wants:
  *
- *   'S' ‖ knock 16 ‖ first message of a session (Noise IK)   members; sync/PROTOCOL.md says how it goes on
- *   'P' ‖ first message of a pairing                         answered only while a code is shown
+ *   'S' ‖ knock 16 ‖ head 32     a session of members (Noise IK): head are the first 32 bytes of its first
+ * message, whose rest is the next message; sync/PROTOCOL.md says how it goes on 'P' ‖ first message of a
+ * pairing     answered only while a code is shown
  *
- * knock = BLAKE2b(key = the group's secret, label ‖ message)[0..15]: a stranger cannot make one, so that a
- * flood of garbage costs a hash each and no curve arithmetic. It names nobody and proves nothing else.
+ * knock = BLAKE2b(key = the group's secret, label ‖ head)[0..15]: a stranger cannot make one, so that a flood
+ * of garbage costs a hash each, no curve arithmetic and no large buffer. It names nobody and proves nothing
+ * else: who has overheard one can send it again, and gets as far as the handshake.
  *
  * Strangers. Whoever has not shown to be a member gets not one byte, a row of a small table and 10 seconds.
  * When the table is full a newcomer takes the oldest row: of its own address when that has its share, so that

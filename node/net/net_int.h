@@ -10,9 +10,10 @@
 #include "node/net/strangers.h"
 #include "node/net/stream.h"
 
-/* What a stranger may send before it has shown something: a caller introduces itself with records. */
-#define FIRST_MESSAGE_MAX STREAM_MESSAGE_MAX
+#define FIRST_MESSAGE_MAX 1024u /* what a stranger may send before it has shown something */
 #define KNOCK_BYTES 16
+#define KNOCK_HEAD_BYTES 32 /* of the session's first message, which travel with the knock */
+#define TWIN_MS 60000       /* a beacon that bears our id and is not ours is remembered for so long */
 #define DIAL_TIMEOUT_MS 10000
 #define DIALS_MAX 8              /* being made at one time */
 #define CLOSING_MS 2000          /* for the last words to leave */
@@ -46,6 +47,8 @@ struct conn {
     int64_t since_ms, met_ms, deadline_ms; /* deadline of the row itself; TIME_NONE */
     unsigned n_in, n_out;
     uint64_t serial; /* order of accepting */
+    bool knocked;    /* accepted: the knock was right, `head` is the begin of the next message */
+    uint8_t head[KNOCK_HEAD_BYTES];
 };
 
 struct pair_side {
@@ -70,8 +73,9 @@ struct net {
     int epoll_fd;
     uint16_t port;
     char address[ADDR_TEXT];
-    struct buf out; /* one message */
-    bool again;     /* something was left for the next step */
+    struct buf out;  /* one message */
+    bool again;      /* something was left for the next step */
+    int64_t twin_ms; /* when somebody with our id was heard; TIME_NONE */
     uint64_t serial;
     struct id missing[MEMBERS_MAX];
     size_t n_missing;

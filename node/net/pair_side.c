@@ -47,6 +47,7 @@ static bool pair_begin(struct net *t, struct conn *c)
         conn_close(t, c);
         return false;
     }
+    stream_limit(c->stream, STREAM_MESSAGE_MAX);
     t->pair.conn = c;
     c->since_ms = net_now(t);
     c->deadline_ms = c->since_ms + PAIR_START_MS;
@@ -61,9 +62,7 @@ void pair_took(struct net *t, struct conn *c)
 void pair_connected(struct net *t, struct conn *c)
 {
     static const uint8_t nothing;
-    if (stream_limit(c->stream, STREAM_MESSAGE_MAX) != 0) {
-        conn_close(t, c);
-    } else if (pair_begin(t, c)) {
+    if (pair_begin(t, c)) {
         pair_call(t, c, bytes_of(&nothing, 0));
     }
 }
@@ -79,7 +78,7 @@ void pair_message(struct net *t, struct conn *c, struct bytes message)
         t->port_met = c->port;
     }
     if (c->n_in >= PAIR_START_MESSAGES || (c->dialed && c->n_in + 1 >= PAIR_START_MESSAGES)) {
-        c->deadline_ms = c->since_ms + PAIR_CODE_MS;
+        c->deadline_ms = c->since_ms + (int64_t)PAIR_CODE_MS;
     }
     pair_call(t, c, message);
 }

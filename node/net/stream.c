@@ -382,28 +382,39 @@ void stream_free(struct stream *c)
 /* ---- reading ----------------------------------------------------------------------------------------------
  */
 
-int stream_limit(struct stream *c, size_t message_max)
+void stream_limit(struct stream *c, size_t message_max)
 {
-    CHECK(message_max <= STREAM_MESSAGE_MAX && !op_is(&c->recv, OP_FLYING));
-    size_t cap = message_max > 4096 ? IN_BYTES_BULK : message_max + HEAD_BYTES;
-    if (cap > c->in_cap) {
-        uint8_t *p = realloc(c->in, cap);
-        if (p == NULL) {
-            return ERR_NOMEM;
-        }
-        c->in = p;
-        c->in_cap = cap;
-    }
+    CHECK(message_max <= STREAM_MESSAGE_MAX);
     c->limit = message_max > c->limit ? message_max : c->limit;
+}
+
+/* Makes room for what the limit allows. Not before the next read: a view of the last message may still be in
+ * use. */
+static int in_grow(struct stream *c)
+{
+    size_t cap = c->limit > 4096 ? IN_BYTES_BULK : c->limit + HEAD_BYTES;
+    if (cap <= c->in_cap) {
+        return 0;
+    }
+    uint8_t *p = realloc(c->in, cap);
+    if (p == NULL) {
+        return ERR_NOMEM;
+    }
+    c->in = p;
+    c->in_cap = cap;
     return 0;
 }
 
 static void read_start(struct stream *c)
 {
-    if (c->in_from > 0) {
+    if (c->in != NULL && c->in_from > 0) {
         memmove(c->in, c->in + c->in_from, c->in_n - c->in_from);
         c->in_n -= c->in_from;
         c->in_from = 0;
+    }
+    if (in_grow(c) != 0) {
+        die(c, NNG_ENOMEM);
+        return;
     }
     nng_iov iov = {.iov_buf = c->in + c->in_n, .iov_len = c->in_cap - c->in_n};
     CHECK(iov.iov_len > 0);
@@ -428,6 +439,10 @@ static void read_done(struct stream *c)
 bool stream_message(struct stream *c, struct bytes *message)
 {
     if (c->state != STREAM_OPEN || op_is(&c->recv, OP_FLYING)) {
+        return false;
+    }
+    if (c->in == NULL) {
+        read_start(c); /* the first one */
         return false;
     }
     read_done(c);

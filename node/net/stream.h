@@ -49,9 +49,9 @@ enum stream_state stream_step(struct stream *c);
 const char *stream_reason(const struct stream *c);
 /* The other end; zeros while unknown. */
 const struct addr *stream_remote(const struct stream *c);
-/* The longest message taken from now on; must be set before the first, grows only. To be called when
- * stream_message() just gave a message, or at the start. ERR_NOMEM. */
-int stream_limit(struct stream *c, size_t message_max) MUST_CHECK;
+/* The longest message taken from now on; must be set before the first, grows only, holds from the next
+ * stream_message() on. Views stay valid. */
+void stream_limit(struct stream *c, size_t message_max);
 /* The next whole message, valid until the next call with the same stream; false: none now. */
 bool stream_message(struct stream *c, struct bytes *message);
 /* Queues a message of 1..STREAM_MESSAGE_MAX bytes, in one or two pieces. ERR_LIMIT, ERR_NOMEM: nothing was

@@ -1,6 +1,6 @@
 # Real nodes over the loopback interface: options, pairing by address and by discovery, live edits, sudden death,
 # strangers, a node that is locked out of its port.
-# shellcheck shell=bash disable=SC1091,SC2016
+# shellcheck shell=bash disable=SC1091,SC2016,SC2154
 . "$(dirname "${BASH_SOURCE[0]}")/cli_lib.sh"
 declare -A pid=()
 node_names=(laptop desktop phone)

@@ -165,7 +165,7 @@ static void two_beacons_of_a_device_have_nothing_in_common_but_the_port(void **s
 static void beacons_are_heard(void **state)
 {
     (void)state;
-    struct beacon b;
+    struct beacon b = {0};
     uint16_t udp = free_port();
     struct discover *speaker = open_on("127.0.0.1", udp, 4711);
     struct discover *listener = open_on("127.0.0.1", udp, 4712);
@@ -183,7 +183,7 @@ static void beacons_are_heard(void **state)
 static void a_pairing_host_is_heard_while_its_code_is_shown(void **state)
 {
     (void)state;
-    struct beacon b, again;
+    struct beacon b = {0}, again = {0};
     uint16_t udp = free_port();
     struct discover *host = open_on("127.0.0.1", udp, 4711);
     struct discover *joiner = open_on("127.0.0.1", udp, 4712);

@@ -210,6 +210,63 @@ static void where_a_device_was_met_is_remembered(void **state)
     assert_true(nodes_until(&s, pair_connected_01));
 }
 
+static bool both_know_of_the_twin(struct nodes *n)
+{
+    return n->node[0].n->cloned && n->node[2].n->cloned;
+}
+
+static void two_machines_with_one_key_find_out(void **state)
+{
+    (void)state;
+    uint16_t udp = free_udp_port();
+    nodes_start_found(&s, 0, udp);
+    nodes_start_found(&s, 1, udp);
+    nodes_pair(&s, 0, 1, false);
+    nodes_stop(&s, 1); /* nobody else is there to tell them */
+    nodes_clone(&s, 0, 2);
+    nodes_start_found(&s, 0, udp);
+    nodes_start_found(&s, 2, udp);
+    assert_true(nodes_until(&s, both_know_of_the_twin));
+}
+
+static void a_node_that_hears_itself_is_no_twin(void **state)
+{
+    (void)state;
+    uint16_t udp = free_udp_port();
+    nodes_start_found(&s, 0, udp);
+    nodes_start_found(&s, 1, udp);
+    nodes_pair(&s, 0, 1, false);
+    assert_true(nodes_until(&s, pair_connected_01));
+    nodes_for(&s, 3000);
+    assert_false(s.node[0].n->cloned || s.node[1].n->cloned);
+    assert_true(pair_connected_01(&s));
+}
+
+static bool connected_02(struct nodes *n)
+{
+    return nodes_connected(n, 0, 2);
+}
+
+/* The first message of a device that may not be known yet brings records, up to the size of a message. */
+static void a_long_introduction_arrives(void **state)
+{
+    (void)state;
+    struct node *n = s.node[0].n;
+    char name[DEVICE_NAME_BYTES + 1];
+    nodes_start(&s, 0, NULL, NULL);
+    nodes_start(&s, 1, NULL, NULL);
+    nodes_start(&s, 2, NULL, NULL);
+    nodes_pair(&s, 0, 1, true);
+    for (int i = 0; i < 400; i++) {
+        struct err e = ERR_INIT;
+        (void)snprintf(name, sizeof(name), "a device that is called by a long name %d", i);
+        assert_int_equal(group_rename(n->group, &n->home.device, bytes_str(name), 1000 + i, &e), 0);
+    }
+    n->regrouped = true;
+    nodes_pair(&s, 0, 2, true);
+    assert_true(nodes_until(&s, connected_02));
+}
+
 /* ---- strangers */
 
 static void strangers_get_not_one_byte(void **state)
@@ -226,6 +283,7 @@ static void strangers_get_not_one_byte(void **state)
         {"\0\1X", 3},
         {"\0\0", 2},
         {"\0\x20S0123456789abcdef0123456789abcde", 34},
+        {"\0\x31S0123456789abcdef0123456789abcdef0123456789abcdef", 51},
         {"\xff\xff", 2},
     };
     nodes_start(&s, 0, NULL, NULL);
@@ -339,6 +397,9 @@ int main(void)
         T(crossing_connections_leave_one_that_lives),
         T(a_node_that_comes_back_is_met_again),
         T(where_a_device_was_met_is_remembered),
+        T(two_machines_with_one_key_find_out),
+        T(a_node_that_hears_itself_is_no_twin),
+        T(a_long_introduction_arrives),
         T(strangers_get_not_one_byte),
         T(a_silent_stranger_is_closed_in_time),
         T(a_flood_does_not_keep_members_out),

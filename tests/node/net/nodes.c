@@ -6,9 +6,11 @@
 #include "node/upkeep.h"
 #include "tests/support/unit.h"
 
+#include <dirent.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 
 int64_t nodes_now(void)
@@ -26,6 +28,13 @@ static void must(int rc, const struct err *e)
     assert_int_equal(rc, 0);
 }
 
+static void node_up(struct test_node *t)
+{
+    struct err e = ERR_INIT;
+    const struct node_options o = {.home = t->home, .daemon = true};
+    must(node_open(&t->n, &o, &e), &e);
+}
+
 void nodes_init(struct nodes *s, size_t n)
 {
     *s = (struct nodes){.n = n};
@@ -35,10 +44,37 @@ void nodes_init(struct nodes *s, size_t n)
         struct err e = ERR_INIT;
         char name[16];
         (void)snprintf(name, sizeof(name), "device%u", (unsigned)i);
-        struct node_options o = {.home = tmp_path(&s->dir, name, s->node[i].home), .daemon = true};
+        (void)tmp_path(&s->dir, name, s->node[i].home);
         must(node_init(s->node[i].home, bytes_str(name), &e), &e);
-        must(node_open(&s->node[i].n, &o, &e), &e);
+        node_up(&s->node[i]);
     }
+}
+
+static void folder_copy(const char *from, const char *to)
+{
+    char a[TMP_PATH_BYTES * 2], b[TMP_PATH_BYTES * 2];
+    struct stat st;
+    DIR *d = opendir(from);
+    assert_non_null(d);
+    for (const struct dirent *x = readdir(d); x != NULL; x = readdir(d)) {
+        (void)snprintf(a, sizeof(a), "%s/%s", from, x->d_name);
+        (void)snprintf(b, sizeof(b), "%s/%s", to, x->d_name);
+        if (stat(a, &st) == 0 && S_ISREG(st.st_mode)) {
+            tmp_copy(a, b);
+        }
+    }
+    (void)closedir(d);
+}
+
+void nodes_clone(struct nodes *s, size_t i, size_t twin)
+{
+    nodes_stop(s, i);
+    nodes_stop(s, twin);
+    node_close(s->node[i].n);
+    node_close(s->node[twin].n);
+    folder_copy(s->node[i].home, s->node[twin].home);
+    node_up(&s->node[i]);
+    node_up(&s->node[twin]);
 }
 
 void nodes_stop(struct nodes *s, size_t i)

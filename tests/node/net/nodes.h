@@ -41,6 +41,8 @@ bool nodes_connected(struct nodes *s, size_t a, size_t b);
 void nodes_tell(struct nodes *s, size_t i, const char *text);
 bool nodes_knows(struct nodes *s, size_t i, const char *text);
 bool nodes_same_model(struct nodes *s, size_t a, size_t b);
+/* Makes `twin` a copy of the data folder of `i`, keys and all; both are opened anew, no network. */
+void nodes_clone(struct nodes *s, size_t i, size_t twin);
 int64_t nodes_now(void);
 
 #endif

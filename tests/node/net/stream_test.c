@@ -72,8 +72,8 @@ static void connect_pair(struct stream *ours[2], size_t limit)
     }
     assert_non_null(ours[1]);
     assert_int_equal(stream_step(ours[0]), STREAM_OPEN);
-    assert_int_equal(stream_limit(ours[0], limit), 0);
-    assert_int_equal(stream_limit(ours[1], limit), 0);
+    stream_limit(ours[0], limit);
+    stream_limit(ours[1], limit);
 }
 
 static bool receive(struct stream *from, struct stream *other, struct bytes *message)
@@ -189,13 +189,14 @@ static void the_limit_can_grow_between_messages(void **state)
 {
     (void)state;
     struct stream *s[2];
-    struct bytes m;
+    struct bytes m = BYTES_NONE;
     static uint8_t data[60000] = {1};
     connect_pair(s, 100);
     assert_int_equal(stream_send(s[0], bytes_of(data, 100), BYTES_NONE), 0);
     assert_int_equal(stream_send(s[0], bytes_of(data, sizeof(data)), BYTES_NONE), 0);
     assert_true(receive(s[1], s[0], &m));
-    assert_int_equal(stream_limit(s[1], STREAM_MESSAGE_MAX), 0);
+    stream_limit(s[1], STREAM_MESSAGE_MAX);
+    assert_true(m.p != NULL && m.p[0] == 1); /* the view is still good */
     assert_true(receive(s[1], s[0], &m));
     assert_int_equal(m.n, sizeof(data));
     free_pair(s);
@@ -232,7 +233,7 @@ static void garbage_is_cut_off_unanswered(void **state)
     for (size_t i = 0; i < 3; i++) {
         int fd = raw_connect();
         struct stream *s = accepted();
-        assert_int_equal(stream_limit(s, 1024), 0);
+        stream_limit(s, 1024);
         assert_true(write(fd, garbage[i], strlen(garbage[i])) > 0);
         assert_true(dies(s));
         stream_free(s);
@@ -246,7 +247,7 @@ static void an_empty_message_is_garbage(void **state)
     (void)state;
     int fd = raw_connect();
     struct stream *s = accepted();
-    assert_int_equal(stream_limit(s, 1024), 0);
+    stream_limit(s, 1024);
     assert_int_equal(write(fd, "\0\0", 2), 2);
     assert_true(dies(s));
     stream_free(s);
@@ -260,7 +261,7 @@ static void a_message_may_come_byte_by_byte(void **state)
     static const char text[] = "\0\5hello";
     int fd = raw_connect();
     struct stream *s = accepted();
-    assert_int_equal(stream_limit(s, 1024), 0);
+    stream_limit(s, 1024);
     for (size_t i = 0; i < 7; i++) {
         assert_false(stream_message(s, &m));
         assert_int_equal(write(fd, text + i, 1), 1);
