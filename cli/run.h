@@ -74,6 +74,7 @@ int cmd_resume(struct run *r);
 int cmd_config(struct run *r);
 int cmd_watch(struct run *r);
 int cmd_pair(struct run *r);
+int cmd_recover(struct run *r);
 int cmd_devices(struct run *r);
 int cmd_sync(struct run *r);
 int cmd_conflicts(struct run *r);

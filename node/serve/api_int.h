@@ -32,6 +32,7 @@ int api_job_step(struct node *n, const cJSON *req, cJSON *doc, struct err *e);
 int api_job_stop(struct node *n, const cJSON *req, cJSON *doc, struct err *e);
 int api_pair_open(struct node *n, const cJSON *req, cJSON *doc, struct err *e);
 int api_pair_join(struct node *n, const cJSON *req, cJSON *doc, struct err *e);
+int api_pair_recover(struct node *n, const cJSON *req, cJSON *doc, struct err *e);
 int api_pair_state(struct node *n, const cJSON *req, cJSON *doc, struct err *e);
 int api_pair_answer(struct node *n, const cJSON *req, cJSON *doc, struct err *e);
 int api_pair_close(struct node *n, const cJSON *req, cJSON *doc, struct err *e);
@@ -42,6 +43,7 @@ int api_devices_remove(struct node *n, const cJSON *req, cJSON *doc, struct err 
 int api_devices_rotate(struct node *n, const cJSON *req, cJSON *doc, struct err *e);
 int api_devices_words(struct node *n, const cJSON *req, cJSON *doc, struct err *e);
 int api_devices_words_check(struct node *n, const cJSON *req, cJSON *doc, struct err *e);
+int api_devices_words_revoke(struct node *n, const cJSON *req, cJSON *doc, struct err *e);
 int api_conflicts(struct node *n, const cJSON *req, cJSON *doc, struct err *e);
 int api_resolve(struct node *n, const cJSON *req, cJSON *doc, struct err *e);
 int api_lock(struct node *n, const cJSON *req, cJSON *doc, struct err *e);
