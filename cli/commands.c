@@ -333,6 +333,23 @@ const struct command commands[] = {
         .run = cmd_config,
     },
     {
+        .name = "share",
+        .summary = "what of each source reaches your other devices",
+        .usage = "\nSOURCE nothing|counts|text|default",
+        .about = "Without arguments lists every source and what of it leaves this device. nothing: nothing "
+                 "is learnt "
+                 "from it. counts, the default: what was learnt, how often and when, never the content. "
+                 "text: besides, "
+                 "a few short excerpts behind each proposition. SOURCE '*' means all that have no level of "
+                 "their own.\n"
+                 "\n"
+                 "It holds for this device alone. Narrowing takes back what was shared, on every device.",
+        .examples = "selfsame share\nselfsame share bash nothing\nselfsame share git text\nselfsame share "
+                    "bash default",
+        .args = {{.name = "SOURCE", .type = VALUE_SOURCE}, {.name = "LEVEL", .type = VALUE_TEXT}},
+        .run = cmd_share,
+    },
+    {
         .name = "watch",
         .summary = "list what the node watches",
         .usage = "\n--remove SOURCE PATH",

@@ -72,6 +72,7 @@ int cmd_forget(struct run *r);
 int cmd_pause(struct run *r);
 int cmd_resume(struct run *r);
 int cmd_config(struct run *r);
+int cmd_share(struct run *r);
 int cmd_watch(struct run *r);
 int cmd_pair(struct run *r);
 int cmd_recover(struct run *r);

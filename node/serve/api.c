@@ -79,6 +79,7 @@ static const struct command commands[] = {
       {"keep_observations", ARG_BOOL, false},
       {"dry_run", ARG_BOOL, false}}},
     {"pause", false, api_pause, {{"duration", ARG_TEXT, false}, {"off", ARG_BOOL, false}}},
+    {"share", false, api_share, {{"source", ARG_TEXT, false}, {"level", ARG_TEXT, false}}},
     {"config",
      false,
      api_config,

@@ -22,6 +22,7 @@ int api_edit(struct node *n, const cJSON *req, cJSON *doc, struct err *e);
 int api_forget(struct node *n, const cJSON *req, cJSON *doc, struct err *e);
 int api_pause(struct node *n, const cJSON *req, cJSON *doc, struct err *e);
 int api_config(struct node *n, const cJSON *req, cJSON *doc, struct err *e);
+int api_share(struct node *n, const cJSON *req, cJSON *doc, struct err *e);
 int api_watch(struct node *n, const cJSON *req, cJSON *doc, struct err *e);
 int api_export(struct node *n, const cJSON *req, cJSON *doc, struct err *e);
 int api_doctor(struct node *n, const cJSON *req, cJSON *doc, struct err *e);
