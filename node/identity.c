@@ -22,7 +22,7 @@ bool identity_has_others(const struct node *n)
 {
     for (size_t i = 0; i < group_members(n->group); i++) {
         const struct member *m = group_member_at(n->group, i);
-        if (m->state != MEMBER_REMOVED && !id_eq(&m->device, &n->home.device)) {
+        if (m->state != MEMBER_REMOVED && !m->words && !id_eq(&m->device, &n->home.device)) {
             return true;
         }
     }
@@ -184,7 +184,12 @@ static int words_bring_in(struct node *n, const struct renewal *r, struct err *e
     if (rc == 0 && r->lost && group_is_active(n->group, &r->former)) {
         rc = group_remove(n->group, &r->former, now, e);
     }
-    return rc != 0 ? rc : identity_settle(n, e);
+    if (rc == 0) {
+        rc = identity_settle(n, e);
+    }
+    struct id used;
+    device_id_of(r->words->sign.pk, &used);
+    return rc != 0 ? rc : group_remove(n->group, &used, now, e); /* they have served */
 }
 
 /* A copy says under its new id what its observations say. A device whose keys are lost goes on from what was

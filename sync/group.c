@@ -379,6 +379,7 @@ static void dump_devices(const struct state *st, struct buf *out)
         wr_bytes(out, bytes_of(m->device.b, ID_BYTES));
         wr_lenbytes(out, bytes_str(m->name));
         wr_u8(out, (uint8_t)m->state);
+        wr_u8(out, m->words);
         wr_u8(out, (uint8_t)st->devices[i].history);
         wr_u64(out, (uint64_t)m->added_ms);
         wr_u64(out, (uint64_t)m->changed_ms);

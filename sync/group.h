@@ -45,6 +45,7 @@ enum member_record {
     MEMBER_LOG_OPEN = 7, /* a log of the author's */
     MEMBER_NAME = 8,     /* a device's new name */
     MEMBER_HAND = 9,     /* epoch keys for a member that an epoch made at the same time left out */
+    MEMBER_WORDS = 10,   /* its author is no device but recovery words on paper: nobody meets it */
 };
 
 enum member_state { MEMBER_ACTIVE, MEMBER_ASLEEP, MEMBER_REMOVED };
@@ -54,6 +55,7 @@ struct member {
     char name[DEVICE_NAME_BYTES + 1];
     struct device_cert cert;
     enum member_state state;
+    bool words; /* recovery words: said so itself, signed; never met, acknowledges nothing */
     int64_t added_ms, changed_ms; /* as their authors' clocks said */
     uint32_t rank;                /* order of adding, from 0 */
 };
@@ -132,6 +134,9 @@ int group_rename(struct group *g, const struct id *device, struct bytes name, in
                  struct err *e) MUST_CHECK;
 /* ERR_EXISTS: another member's. Nothing happens when it is open already. */
 int group_open_log(struct group *g, const struct id *log, int64_t now_ms, struct err *e) MUST_CHECK;
+/* We (the group was opened with the keys of recovery words) are no device. Signed by the words themselves, so
+ * whoever types them later knows by this record that a group is theirs. */
+int group_say_words(struct group *g, int64_t now_ms, struct err *e) MUST_CHECK;
 int group_sleep(struct group *g, const struct id *device, bool asleep, int64_t now_ms,
                 struct err *e) MUST_CHECK;
 /* Does what has become due: to be called after records came in, and when group_epoch() says ERR_ATTENTION.

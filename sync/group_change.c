@@ -216,6 +216,14 @@ int group_sleep(struct group *g, const struct id *device, bool asleep, int64_t n
     return group_append(g, asleep ? MEMBER_DORMANT : MEMBER_WAKE, bytes_of(device->b, ID_BYTES), now_ms, e);
 }
 
+int group_say_words(struct group *g, int64_t now_ms, struct err *e)
+{
+    int rc = group_need_self(g, e);
+    if (rc || group_find(g, &g->own)->words)
+        return rc;
+    return group_append(g, MEMBER_WORDS, BYTES_NONE, now_ms, e);
+}
+
 int group_open_log(struct group *g, const struct id *log, int64_t now_ms, struct err *e)
 {
     struct id owner;

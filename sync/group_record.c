@@ -166,6 +166,8 @@ static int read_body(uint8_t kind, struct bytes in, struct record_body *b)
         if (b->keys.n == 0)
             fail(&r, ERR_FORMAT);
         break;
+    case MEMBER_WORDS:
+        break;
     default: /* of a later version: kept as it is */
         return 0;
     }

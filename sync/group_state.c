@@ -269,8 +269,12 @@ static int apply(struct making *m, uint32_t x)
     m->st->is_void[x] = is_void_now(m, x);
     if (r->head.kind == MEMBER_EPOCH)
         return apply_epoch(m, x);
-    if (m->st->is_void[x] || r->head.kind > MEMBER_HAND)
+    if (m->st->is_void[x] || r->head.kind > MEMBER_WORDS)
         return 0;
+    if (r->head.kind == MEMBER_WORDS) {
+        m->st->devices[m->v.author[x]].member.words = true; /* of one that is not void: known */
+        return 0;
+    }
     if (r->head.kind == MEMBER_LOG_OPEN)
         return bind_log(m, &r->body.log, m->v.author[x]);
     apply_device(m, x);

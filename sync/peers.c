@@ -87,7 +87,7 @@ uint64_t peers_floor(struct sync *y, const struct ylog *l)
     uint64_t floor = l->seq;
     for (size_t i = 0; i < group_members(y->env.group); i++) {
         const struct member *m = group_member_at(y->env.group, i);
-        if (m->state != MEMBER_ACTIVE || id_eq(&m->device, &y->device))
+        if (m->state != MEMBER_ACTIVE || m->words || id_eq(&m->device, &y->device))
             continue;
         struct peer *p = peers_get(y, &m->device, false);
         struct peer_log *pl = p ? log_get(p, &l->log, false) : NULL;
@@ -311,7 +311,7 @@ int sync_peers(struct sync *y, int (*fn)(void *ctx, const struct peer_status *p)
     for (size_t i = 0; rc == 0 && i < group_members(y->env.group); i++) {
         const struct member *m = group_member_at(y->env.group, i);
         struct peer_status st;
-        if (m->state == MEMBER_REMOVED || id_eq(&m->device, &y->device))
+        if (m->state == MEMBER_REMOVED || m->words || id_eq(&m->device, &y->device))
             continue;
         status_of(y, m, &st);
         rc = fn(ctx, &st);

@@ -2,6 +2,7 @@
 #include "node/serve/api_int.h"
 
 #include "node/identity.h"
+#include "node/words.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -34,6 +35,16 @@ static int identity_say(const struct attention *a)
                "new device: selfsame init --renew");
     }
     return rc;
+}
+
+static int words_say(const struct attention *a)
+{
+    if (!identity_is_member(a->n) || !words_are_ours_alone(a->n)) {
+        return 0;
+    }
+    return say(
+        a, "the recovery words that were made here open this device's key file, but make no new device: they "
+           "do not belong to its group; make new ones: selfsame devices words");
 }
 
 static int quarantine_say(void *ctx, const struct quarantine *q)
@@ -77,6 +88,9 @@ int put_attention(struct node *n, cJSON *list, struct err *e)
     if (rc == 0 && n->audit_broken) {
         rc = say(&a, "the audit rules cannot be read: nothing is observed until they are mended "
                      "(selfsame config audit.rules)");
+    }
+    if (rc == 0) {
+        rc = words_say(&a);
     }
     if (rc == 0) {
         rc = epoch_say(&a);

@@ -11,7 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define PICK_UP_MS 2000
+/* It rests twenty times as long as a reading took, which on a busy machine is seconds. */
+#define PICK_UP_MS 30000
 #define COME_TO_REST_MS 10000 /* far less than the watcher's time between retries */
 
 static struct tmp_dir dir;
