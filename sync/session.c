@@ -167,6 +167,10 @@ static int note_peer(struct session *s, struct err *e)
 {
     struct peer *p = peers_get(s->y, &s->peer, true);
     int rc = p ? 0 : err_set(e, ERR_NOMEM, "noting a peer");
+    if (p) { /* its HELLO named all that it holds: what is not among it went with an old database */
+        p->n = 0;
+        p->dirty = true;
+    }
     for (size_t i = 0; rc == 0 && i < s->n_logs; i++) {
         if (s->logs[i].theirs > 0)
             rc = peers_note(s, &s->logs[i], e);

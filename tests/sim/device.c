@@ -171,7 +171,7 @@ static void wake(struct sim *x, struct device *d)
     d->slept_ms += x->now - d->asleep_since;
     d->awake = true;
     d->next_turn = x->now + MINUTE / 2 + (int64_t)below(x, (uint64_t)(longest[d->role] * MINUTE));
-    d->next_write = below(x, 4) ? x->now + (int64_t)below(x, MINUTE) : INT64_MAX;
+    d->next_write = below(x, 5) < 3 ? x->now + (int64_t)below(x, MINUTE) : INT64_MAX;
     d->next_trouble = x->now + (int64_t)below(x, 3 * MINUTE);
     d->next_dial = x->now + (int64_t)below(x, 2 * SECOND);
     d->regrouped = true;
@@ -287,7 +287,8 @@ static void renew(struct sim *x, struct device *d)
         fail(x, "the log of device %zu is said to be forked", d->index);
     if (fault == IDENTITY_BEHIND && !d->cautious && !x->plan.rate[FAULT_HOSTILE])
         fail(x, "device %zu is said to be behind itself", d->index);
-    if (fault == IDENTITY_BEHIND || fault == IDENTITY_FORKED || (fault == IDENTITY_FINE && d->cautious && has_met(x, d)))
+    if (fault == IDENTITY_BEHIND || fault == IDENTITY_FORKED ||
+        (fault == IDENTITY_FINE && d->cautious && has_met(x, d)))
         new_log(x, d);
 }
 

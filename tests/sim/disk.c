@@ -406,7 +406,8 @@ static int sim_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *h, int fla
     struct file *f = name ? file_find(name) : NULL;
     h->pMethods = NULL;
     /* The store makes its file itself before SQLite opens it. */
-    bool makes = (flags & SQLITE_OPEN_CREATE) || ((flags & SQLITE_OPEN_MAIN_DB) && (flags & SQLITE_OPEN_READWRITE));
+    bool makes =
+        (flags & SQLITE_OPEN_CREATE) || ((flags & SQLITE_OPEN_MAIN_DB) && (flags & SQLITE_OPEN_READWRITE));
     if (!f && !makes)
         return SQLITE_CANTOPEN;
     if (!f && name && disk.fault == DISK_POWER && disk.struck && on_disk(name, disk.path))

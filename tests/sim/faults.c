@@ -212,7 +212,9 @@ static void remove_one(struct sim *x, struct device *d, struct device *o, enum s
     say(x, "device %zu removes %zu", d->index, o->index);
     x->r->faults[f]++;
     journal_tear(x, &o->log);
-    (void)changed(x, d, group_remove(d->group, &o->id, clock_wall_ms(&d->clock), &e), &e, "removing a device");
+    x->removers |= 1u << d->index;
+    (void)changed(x, d, group_remove(d->group, &o->id, clock_wall_ms(&d->clock), &e), &e,
+                  "removing a device");
 }
 
 static bool may_change(const struct device *d)
@@ -335,12 +337,12 @@ static const struct {
     enum sim_fault f;
     void (*fn)(struct sim *x, struct device *d, enum sim_fault f);
 } table[] = {
-    {FAULT_PART, partition}, {FAULT_ONEWAY, partition}, {FAULT_CUT, cut},         {FAULT_KILL, kill_it},
-    {FAULT_POWER, arm},      {FAULT_READ, arm},         {FAULT_WRITE, arm},       {FAULT_FULL, arm},
-    {FAULT_MEMORY, arm},     {FAULT_FLIP, flip},        {FAULT_JUMP, jump},       {FAULT_STROBE, strobe},
-    {FAULT_PAUSE, pause_it}, {FAULT_CLONE, clone},      {FAULT_RESTORE, restore}, {FAULT_KEYS, lose_keys},
-    {FAULT_REMOVE, remove_it}, {FAULT_MUTUAL, mutual},  {FAULT_ROTATE, rotate},   {FAULT_JOIN, join},
-    {FAULT_COMPACT, compact},  {FAULT_BULK, bulk},      {FAULT_INFER, import},    {FAULT_HOSTILE, attack},
+    {FAULT_PART, partition},   {FAULT_ONEWAY, partition}, {FAULT_CUT, cut},         {FAULT_KILL, kill_it},
+    {FAULT_POWER, arm},        {FAULT_READ, arm},         {FAULT_WRITE, arm},       {FAULT_FULL, arm},
+    {FAULT_MEMORY, arm},       {FAULT_FLIP, flip},        {FAULT_JUMP, jump},       {FAULT_STROBE, strobe},
+    {FAULT_PAUSE, pause_it},   {FAULT_CLONE, clone},      {FAULT_RESTORE, restore}, {FAULT_KEYS, lose_keys},
+    {FAULT_REMOVE, remove_it}, {FAULT_MUTUAL, mutual},    {FAULT_ROTATE, rotate},   {FAULT_JOIN, join},
+    {FAULT_COMPACT, compact},  {FAULT_BULK, bulk},        {FAULT_INFER, import},    {FAULT_HOSTILE, attack},
 };
 
 void faults_look(struct sim *x, struct device *d)

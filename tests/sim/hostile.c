@@ -1,5 +1,5 @@
-/* A member that breaks the protocol: it has the keys of a device of the group, does the handshake rightly, and
- * then says whatever may hurt: vectors that promise or deny, records and frames of its own making, old
+/* A member that breaks the protocol: it has the keys of a device of the group, does the handshake rightly,
+ * and then says whatever may hurt: vectors that promise or deny, records and frames of its own making, old
  * messages, acknowledgements of what it was not sent, forks that are none. Honest devices must end the
  * session, or take no harm. */
 #include "tests/sim/world.h"

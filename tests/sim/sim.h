@@ -33,8 +33,8 @@
 #define SIM_DEVICES 6u /* at the start */
 
 /* Kinds of faults: name in plans, what the report calls it, and its highest rate. Rates of the network are of
- * 10 000 messages (DELAY: milliseconds), the others of 1000 looks at an awake device, of which there are a few
- * a day. */
+ * 10 000 messages (DELAY: milliseconds), the others of 1000 looks at an awake device, of which there are a
+ * few a day. */
 #define SIM_FAULTS(X)                                                                                        \
     X(LOSS, "loss", "messages lost", 3000)                                                                   \
     X(TWICE, "twice", "messages doubled", 300)                                                               \
@@ -91,6 +91,7 @@ const char *sim_fault_name(enum sim_fault f);
 struct sim_report {
     uint64_t seeds, device_days; /* days that were lived through; an absence of all counts for nothing */
     uint64_t ops, merged, frames, messages, bytes, meetings, remerged, remodelled;
+    uint64_t splits; /* worlds in which a removal was known to some for good, and to others never */
     uint64_t faults[SIM_FAULT_KINDS];
     int64_t heal_ms; /* the longest */
     uint64_t heal_seed;

@@ -126,7 +126,7 @@ static void run_device(struct sim *x, struct device *d)
         network_dial(x, d);
     if (!x->failed && d->up && d->awake && d->next_write <= x->now) {
         d->next_write = INT64_MAX;
-        device_write(x, d, 1 + below(x, 4));
+        device_write(x, d, 1 + below(x, 3));
     }
     if (!x->failed && d->up && d->awake && d->next_trouble <= x->now) {
         d->next_trouble = x->now + (int64_t)below(x, 15 * MINUTE) + SECOND;
@@ -235,7 +235,7 @@ static void heal(struct sim *x)
         if (check_settled(x))
             break;
     }
-    if (x->now - start > x->r->heal_ms && !x->failed) {
+    if (x->now - start > x->r->heal_ms && !x->failed && check_settled(x)) {
         x->r->heal_ms = x->now - start;
         x->r->heal_seed = x->plan.seed;
     }

@@ -49,9 +49,9 @@ struct device {
     size_t index;
     enum role role;
     bool up, awake;
-    bool gone;     /* its disk or keys are lost for good, or it was a copy that is retired */
-    bool cautious; /* an old database: writes to a new log only, after it has met somebody */
-    bool copy;     /* a clone: never writes */
+    bool gone;      /* its disk or keys are lost for good, or it was a copy that is retired */
+    bool cautious;  /* an old database: writes to a new log only, after it has met somebody */
+    bool copy;      /* a clone: never writes */
     bool shaken;    /* errors of storage or memory are to be expected since it was opened */
     bool regrouped; /* the membership changed: what follows is to be done */
     char path[DISK_PATH_BYTES], backup[DISK_PATH_BYTES];
@@ -104,6 +104,7 @@ struct sim {
     size_t n_props;
     struct jlog *logs;
     size_t n_logs, cap_logs;
+    unsigned removers;  /* bits of the devices that have removed others */
     unsigned part;      /* bits of the devices that can reach each other, as reference() saw it last */
     int64_t ahead_ms;   /* the furthest that a wall clock ever was */
     struct buf old[8];  /* messages of earlier days, for replays */
