@@ -50,15 +50,28 @@ static int chain_op(void *ctx, const struct op_record *r)
     return 0;
 }
 
+/* From the frame that holds the op on: its header has the chain before its first. */
 int store_chain_at(struct store *s, const struct log_head *log, uint64_t seq, struct hash *out, struct err *e)
 {
+    uint8_t bytes[FRAME_HEADER_BYTES];
+    struct frame_row row;
+    struct frame_header h;
+    uint64_t from = 0;
     CHECK(seq <= log->seq);
     *out = log->chain;
     if (seq == log->seq) {
         return 0;
     }
     chain_start(&log->root, out);
-    return store_ops(s, &log->log, 0, seq, chain_op, out, e);
+    int rc = seq > 0 ? frame_rows_at(s, &log->log, seq - 1, bytes, &row, e) : ERR_NOTFOUND;
+    if (rc == 0 && frame_header_decode(row.header, &h, NULL) == 0) {
+        from = h.first - 1;
+        *out = h.before;
+    }
+    if (rc != 0 && rc != ERR_NOTFOUND) {
+        return rc;
+    }
+    return store_ops(s, &log->log, from, seq - from, chain_op, out, e);
 }
 
 /* ---- looking for the place */
