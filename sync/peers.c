@@ -283,6 +283,17 @@ static const struct peer_log *count_theirs(const struct sync *y, const struct pe
     return forked;
 }
 
+/* A history of a log that has too many: no device takes it from here. NULL: none. */
+static const struct id *beyond_limit(const struct sync *y)
+{
+    for (size_t i = 0; i < y->n_logs; i++) {
+        const struct ylog *l = &y->logs[i];
+        if (id_none(&l->device) && !id_eq(&l->root, &l->log))
+            return &l->root;
+    }
+    return NULL;
+}
+
 /* Its changes that are here, and a third device that has acknowledged some of them. */
 struct hearsay {
     uint64_t ops;
@@ -327,15 +338,15 @@ static const char *stalled(const struct session *s)
 #define SHOWN_ID 8    /* characters of a log's id */
 #define SHOWN_NAME 40 /* bytes of a device's name: the sentence must fit */
 
-static void say_forked(struct sync *y, const struct peer_log *l, struct peer_status *st)
+static void say_forked(struct sync *y, const struct id *root, struct peer_status *st)
 {
     char log[ID_TEXT + 1];
     struct id device;
     uint64_t cut;
     const struct member *m =
-        group_log(y->env.group, &l->log, &device, &cut) ? group_find(y->env.group, &device) : NULL;
+        group_log(y->env.group, root, &device, &cut) ? group_find(y->env.group, &device) : NULL;
     struct bytes name = utf8_cut(bytes_str(m ? m->name : "a device"), SHOWN_NAME);
-    id_text(&l->log, log);
+    id_text(root, log);
     log[SHOWN_ID] = '\0';
     (void)snprintf(st->reason, sizeof st->reason,
                    "log %s of %.*s has a history that is not taken: a copy or an old backup of %.*s goes on "
@@ -409,7 +420,8 @@ static void status_of(struct sync *y, const struct member *m, struct peer_status
     }
     struct hearsay h = {.ops = 0};
     count_ours(y, p, st);
-    const struct peer_log *forked = count_theirs(y, p, st);
+    const struct peer_log *log = count_theirs(y, p, st);
+    const struct id *forked = log ? &log->log : beyond_limit(y);
     hear(y, st, &h);
     st->state = state_of(st, forked != NULL);
     if (forked)

@@ -132,13 +132,13 @@ static void what_was_acknowledged_is_not_sent_again_after_a_cut(void **state)
     struct scene s;
     (void)state;
     scene_init(&s, 2, 5);
-    tell_many(&s, 0, 4000);
+    tell_many(&s, 0, 6000);
     (void)meet_pair(&s.m, 0, 1);
     meet_run(&s.m);
     uint64_t whole = s.m.bytes, all = head_of(&s, 1, &s.h.device[0].log);
     scene_release(&s);
     scene_init(&s, 2, 5);
-    tell_many(&s, 0, 4000);
+    tell_many(&s, 0, 6000);
     struct pair *p = meet_pair(&s.m, 0, 1);
     s.m.limit = 11;
     meet_run(&s.m);
@@ -660,9 +660,10 @@ static void more_histories_than_a_log_may_have_are_refused_and_told(void **state
         (void)meet_pair(&s.m, 0, 1);
         meet_run(&s.m);
         meet_status(&s.m, 0, 1, &p);
-        if (i < LOG_BRANCHES_MAX)
-            assert_int_not_equal(p.state, PEER_DIVERGED);
+        if (i < LOG_BRANCHES_MAX && p.state == PEER_DIVERGED)
+            fail_msg("history %zu: %s", i, p.reason);
     }
+    meet_status(&s.m, 1, 0, &p);
     assert_int_equal(p.state, PEER_DIVERGED);
     assert_non_null(strstr(p.reason, "device0"));
     assert_non_null(strstr(p.reason, "init --renew"));
@@ -705,15 +706,12 @@ static void logs_beyond_what_a_hello_names_are_counted(void **state)
     (void)state;
     scene_init(&s, 2, 62);
     struct device *d = &s.h.device[0];
-    bool own;
-    house_ok(members_begin(d->store, &own, &e), &e);
     for (unsigned i = 0; i < SYNC_LOGS_MAX + 3; i++) {
         struct id log = {{200, (uint8_t)(i >> 8), (uint8_t)i}};
         house_ok(group_open_log(d->group, &log, HOUSE_MS, &e), &e);
         store_use_log(d->store, &log, &d->id);
         house_tell(&s.h, 0, "one");
     }
-    house_ok(members_end(d->store, own, 0, &e), &e);
     meet_restart(&s.m, 0);
     assert_int_equal(sync_logs_beyond(s.m.sync[0]), 3);
     assert_int_equal(sync_logs_beyond(s.m.sync[1]), 0);
