@@ -192,37 +192,35 @@ static int move_rest(struct store *s, const struct looking *l, struct row_update
     return rc;
 }
 
-static int split(struct store *s, const struct log_split *at, bool *changed, struct err *e)
+static int split(struct store *s, const struct looking *l, bool *changed, struct err *e)
 {
-    struct looking l;
-    struct row_update u = {.seq = at->seq};
-    int rc = log_flush(s, e);
-    rc = rc != 0 ? rc : find_log(s, at, &l, e);
-    if (rc != 0 || !l.any) {
-        return rc;
-    }
-    rc = log_make(s, &l.found.log, &u.from, e); /* its row */
-    if (rc == 0 && l.found.seq > at->seq) {
+    struct row_update u = {.seq = l->at->seq};
+    int rc = log_make(s, &l->found.log, &u.from, e); /* its row */
+    if (rc == 0 && l->found.seq > l->at->seq) {
         *changed = true;
-        rc = move_rest(s, &l, &u, e);
+        rc = move_rest(s, l, &u, e);
     }
-    if (rc == 0 && (*changed || !l.found.closed)) {
-        rc = end_log(s, u.from, at, e);
-        rc = rc != 0 ? rc : quarantine_drop(s, &l.found.log, INT64_MAX, e);
-        log_forget_cache(s);
-    }
+    rc = rc != 0 ? rc : end_log(s, u.from, l->at, e);
+    rc = rc != 0 ? rc : quarantine_drop(s, &l->found.log, INT64_MAX, e);
+    log_forget_cache(s);
     return rc;
 }
 
 int store_split(struct store *s, const struct log_split *at, bool *changed, struct err *e)
 {
+    struct looking l;
     bool own;
     *changed = false;
-    int rc = db_write_begin(s, &own, e);
+    int rc = s->in_txn ? log_flush(s, e) : 0;
+    rc = rc != 0 ? rc : find_log(s, at, &l, e);
+    if (rc != 0 || !l.any || (l.found.closed && l.found.seq == at->seq)) {
+        return rc;
+    }
+    rc = db_write_begin(s, &own, e);
     if (rc != 0) {
         return rc;
     }
-    rc = split(s, at, changed, e);
+    rc = split(s, &l, changed, e);
     db_poison(s, rc);
     return db_write_end(s, own, rc, e);
 }
