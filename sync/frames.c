@@ -12,15 +12,15 @@
 
 #include <string.h>
 
-/* A frame of fewer ops that has so many bytes is no small one; two small ones fit one frame, so that bundling
- * comes to an end. */
+/* A frame of so many bytes is no small one, nor is one that was full. So bundling leaves one small one at
+ * most, and comes to an end. */
 #define FULL_BYTES 30000u
 /* Logs of one device that are looked at; each is an incarnation of it. */
 #define OWN_LOGS_MAX 1024u
 
 _Static_assert(WIRE_FULL_EXTRA + 61440u <= FRAME_WIRE_MAX && WIRE_STRIPPED_EXTRA + 61440u <= FRAME_WIRE_MAX,
                "the largest padded content fits");
-_Static_assert(LIMIT_OP_BYTES + SALT_BYTES + 3 <= FRAME_CONTENT_MAX, "one op fits");
+_Static_assert(LIMIT_OP_BYTES + SALT_BYTES + 3 <= FRAME_PLAIN_MAX, "one op fits");
 
 /* ---- sealing a run */
 
@@ -30,7 +30,7 @@ struct sealer {
     struct frame_header h; /* of the frame being filled; count 0: none */
     const uint8_t *key;
     uint32_t bare;
-    struct buf content, out;
+    struct buf plain, content, out;
 };
 
 static void sealer_init(struct sealer *s, const struct frames_env *f, const struct id *log, struct err *e)
@@ -41,12 +41,14 @@ static void sealer_init(struct sealer *s, const struct frames_env *f, const stru
     s->h.log = *log;
     device_id_of(f->keys->sign.pk, &s->h.device);
     group_id(f->group, &s->h.group);
+    buf_init(&s->plain, FRAME_PLAIN_MAX);
     buf_init(&s->content, FRAME_CONTENT_MAX);
     buf_init(&s->out, FRAME_WIRE_MAX);
 }
 
 static void sealer_release(struct sealer *s)
 {
+    buf_release(&s->plain);
     buf_release(&s->content);
     buf_release(&s->out);
 }
@@ -65,15 +67,18 @@ static int keep(struct sealer *s)
     return frame_rows_put(s->f->store, &row, s->e);
 }
 
-static int flush(struct sealer *s)
+static int flush(struct sealer *s, bool full)
 {
     if (s->h.count == 0)
         return 0;
     struct frame_keys k = {s->key, &s->f->keys->sign};
-    buf_clear(&s->out);
-    int rc = frame_seal(&s->h, &k, s->f->rng, buf_view(&s->content), &s->out);
-    rc = rc ? err_set(s->e, rc, "sealing a frame") : keep(s);
+    s->h.flags = full ? FRAME_FLAG_FULL : 0;
     buf_clear(&s->content);
+    buf_clear(&s->out);
+    int rc = content_pack(buf_view(&s->plain), &s->h.device, &s->content);
+    rc = rc ? rc : frame_seal(&s->h, &k, s->f->rng, buf_view(&s->content), &s->out);
+    rc = rc ? err_set(s->e, rc, "sealing a frame") : keep(s);
+    buf_clear(&s->plain);
     s->h.first += s->h.count;
     s->h.count = 0;
     s->h.before = s->h.after;
@@ -85,11 +90,11 @@ static int seal_op(void *ctx, const struct op_record *r)
 {
     struct sealer *s = ctx;
     int rc = 0;
-    if (s->h.count == FRAME_OPS || s->content.n + content_size(r) > FRAME_CONTENT_MAX)
-        rc = flush(s);
-    content_put(&s->content, r, false);
-    if (!rc && s->content.err)
-        rc = err_set(s->e, s->content.err, "sealing a frame");
+    if (s->h.count == FRAME_OPS || s->plain.n + content_size(r) > FRAME_PLAIN_MAX)
+        rc = flush(s, true);
+    content_put(&s->plain, r, false);
+    if (!rc && s->plain.err)
+        rc = err_set(s->e, s->plain.err, "sealing a frame");
     chain_next(&s->h.after, &r->hash);
     s->bare += r->op.n == 0;
     s->h.count++;
@@ -102,7 +107,7 @@ static int seal_run(struct sealer *s, uint64_t first, uint64_t last)
     s->h.first = first;
     s->h.after = s->h.before;
     int rc = store_ops(s->f->store, &s->h.log, first - 1, last - (first - 1), seal_op, s, s->e);
-    return rc ? rc : flush(s);
+    return rc ? rc : flush(s, s->h.count == FRAME_OPS);
 }
 
 /* ---- what is to be sealed */
@@ -129,7 +134,7 @@ static int tail_row(void *ctx, const struct frame_row *row)
         t->first = row->last + 1;
         t->epoch = h.epoch;
     }
-    bool small = h.count < FRAME_OPS && h.body_bytes < FULL_BYTES && row->last + 1 == t->first;
+    bool small = !(h.flags & FRAME_FLAG_FULL) && h.body_bytes < FULL_BYTES && row->last + 1 == t->first;
     if (!small || !id_eq(&h.epoch, &t->epoch))
         return 1;
     t->first = row->first;
@@ -241,7 +246,7 @@ int frames_seal(const struct frames_env *f, int64_t now_ms, struct err *e)
 /* ---- frames for others */
 
 struct making {
-    struct buf content;
+    struct buf plain, content;
     bool withheld; /* the reader gets hashes alone */
     uint64_t n;
     uint32_t bare;
@@ -251,19 +256,23 @@ struct making {
 static int put_op(void *ctx, const struct op_record *r)
 {
     struct making *m = ctx;
-    content_put(&m->content, r, m->withheld);
+    content_put(&m->plain, r, m->withheld);
     m->bare += r->op.n == 0;
     m->n++;
-    return m->content.err ? err_set(m->e, m->content.err, "making a frame") : 0;
+    return m->plain.err ? err_set(m->e, m->plain.err, "making a frame") : 0;
 }
 
-static int read_ops(const struct frames_env *f, const struct frame_row *row, struct making *m)
+static int read_ops(const struct frames_env *f, const struct frame_row *row, const struct id *device,
+                    struct making *m)
 {
     uint64_t n = row->last - (row->first - 1);
     int rc = store_ops(f->store, &row->log, row->first - 1, n, put_op, m, m->e);
     if (!rc && m->n != n)
         rc = err_set(m->e, ERR_CORRUPT, "a log lacks ops of a frame");
-    return rc;
+    if (rc)
+        return rc;
+    rc = content_pack(buf_view(&m->plain), device, &m->content);
+    return rc ? err_set(m->e, rc, "making a frame") : 0;
 }
 
 /* The frame as its author made it: 1, or 0 when it does not come out the same. */
@@ -310,8 +319,9 @@ static int make_wire(const struct frames_env *f, const struct frame_row *row, co
     if (frame_header_decode(row->header, &h, NULL))
         return err_set(e, ERR_CORRUPT, "a stored frame is damaged");
     m.withheld = reader && !group_can_read(f->group, reader, &h.epoch);
+    buf_init(&m.plain, FRAME_PLAIN_MAX);
     buf_init(&m.content, FRAME_CONTENT_MAX);
-    int rc = read_ops(f, row, &m);
+    int rc = read_ops(f, row, &h.device, &m);
     if (!rc) {
         rc = make_full(f, row, &h, &m, out);
         if (rc < 0)
@@ -319,6 +329,7 @@ static int make_wire(const struct frames_env *f, const struct frame_row *row, co
         else
             rc = rc == 0 ? make_stripped(f, row, &m, out) : 0;
     }
+    buf_release(&m.plain);
     buf_release(&m.content);
     return rc;
 }

@@ -16,7 +16,9 @@
 
 #define FRAME_OPS 128u           /* in bulk; fewer when the bytes run out */
 #define FRAME_OPS_MAX 1024u      /* that a receiver takes */
-#define FRAME_CONTENT_MAX 61436u /* the ops of one frame, encoded; one op of LIMIT_OP_BYTES fits */
+#define FRAME_CONTENT_MAX 61436u /* what is sealed in one frame */
+#define FRAME_PLAIN_MAX                                                                                      \
+    (FRAME_CONTENT_MAX - 1) /* its ops before they are packed; one of LIMIT_OP_BYTES fits */
 /* A frame in wire form, full or stripped: fits one Noise message with room for what goes around it. */
 #define FRAME_WIRE_MAX 61800u
 

@@ -72,19 +72,29 @@ static int check_place(struct taking *t)
 
 /* ---- what */
 
-static int open_ops(struct taking *t, struct buf *content)
+static int open_content(const struct taking *t, struct buf *plain)
 {
     const struct id *epoch = t->w.stripped ? &t->w.epoch : &t->w.header.epoch;
     const uint8_t *key = group_epoch_key(t->f->group, epoch);
     if (!key)
         return err_set(t->e, ERR_NOTFOUND, "the key of the frame's epoch is not here");
-    int rc = wire_open(&t->w, key, content, t->e);
+    struct buf content;
+    buf_init(&content, FRAME_CONTENT_MAX);
+    int rc = wire_open(&t->w, key, &content, t->e);
+    rc = rc ? rc : content_unpack(buf_view(&content), &t->w.header.device, plain, t->e);
+    buf_release(&content);
+    return rc;
+}
+
+static int open_ops(struct taking *t, struct buf *plain)
+{
+    int rc = open_content(t, plain);
     if (rc)
         return rc;
     t->ops = calloc(t->w.header.count, sizeof *t->ops);
     if (!t->ops)
         return err_set(t->e, ERR_NOMEM, "opening a frame");
-    return content_read(buf_view(content), &t->w.header, t->ops, &t->bare, t->e);
+    return content_read(buf_view(plain), &t->w.header, t->ops, &t->bare, t->e);
 }
 
 /* From the chain before the first op to the one after the last; *at_head is that after the last op held. */
@@ -203,13 +213,13 @@ static int append_ops(struct taking *t)
     return rc ? rc : keep(t);
 }
 
-static int take(struct taking *t, struct buf *content)
+static int take(struct taking *t, struct buf *plain)
 {
     struct hash at_head;
     int rc = check_right(t);
     rc = rc ? rc : check_signature(t);
     rc = rc ? rc : check_place(t);
-    rc = rc ? rc : open_ops(t, content);
+    rc = rc ? rc : open_ops(t, plain);
     rc = rc ? rc : check_chain(t, &at_head);
     rc = rc ? rc : check_held(t, &at_head);
     rc = rc ? rc : check_ops(t);
@@ -219,7 +229,7 @@ static int take(struct taking *t, struct buf *content)
 int frames_receive(const struct frames_env *f, struct bytes wire, struct frame_result *out, struct err *e)
 {
     struct taking t = {.f = f, .out = out, .e = e};
-    struct buf content;
+    struct buf plain;
     *out = (struct frame_result){.first = 0};
     int rc = wire_read(wire, &t.w, e);
     if (rc)
@@ -229,9 +239,9 @@ int frames_receive(const struct frames_env *f, struct bytes wire, struct frame_r
     out->first = t.w.header.first;
     out->count = t.w.header.count;
     t.last = out->first + (out->count - 1);
-    buf_init(&content, FRAME_CONTENT_MAX);
-    rc = take(&t, &content);
-    buf_release(&content);
+    buf_init(&plain, FRAME_PLAIN_MAX);
+    rc = take(&t, &plain);
+    buf_release(&plain);
     free(t.ops);
     return rc;
 }

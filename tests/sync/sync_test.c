@@ -132,13 +132,13 @@ static void what_was_acknowledged_is_not_sent_again_after_a_cut(void **state)
     struct scene s;
     (void)state;
     scene_init(&s, 2, 5);
-    tell_many(&s, 0, 4000);
+    tell_many(&s, 0, 6000);
     (void)meet_pair(&s.m, 0, 1);
     meet_run(&s.m);
     uint64_t whole = s.m.bytes, all = head_of(&s, 1, &s.h.device[0].log);
     scene_release(&s);
     scene_init(&s, 2, 5);
-    tell_many(&s, 0, 4000);
+    tell_many(&s, 0, 6000);
     struct pair *p = meet_pair(&s.m, 0, 1);
     s.m.limit = 11;
     meet_run(&s.m);
