@@ -1,6 +1,6 @@
+#include "store/dot.h"
 #include "tests/support/unit.h"
 
-#include "store/dot.h"
 #include "tests/support/rng.h"
 
 static int64_t plain(const int8_t *v, const int16_t *q, size_t n)

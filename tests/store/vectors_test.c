@@ -1,6 +1,6 @@
+#include "store/vectors.h"
 #include "tests/support/unit.h"
 
-#include "store/vectors.h"
 #include "tests/store/kit.h"
 
 #include <math.h>
