@@ -60,6 +60,8 @@ struct log_state {
     bool dirty;   /* differs from the log table */
 };
 
+struct vectors;
+
 struct store {
     sqlite3 *db;
     const struct clock *clock;
@@ -93,6 +95,7 @@ struct store {
     bool digest_known;
     struct hash digest, digest_of; /* the digest, and the heads of logs that it belongs to */
 
+    struct vectors *vectors;   /* vectors.c's, NULL while not open */
     void *search;              /* search.c's own state (tokenizer, scratch); freed by search_unregister */
     struct local_cache *local; /* features.c's: traces of this transaction not yet written */
 };
@@ -256,6 +259,13 @@ int search_rebuild(struct store *s, struct err *e) MUST_CHECK;
 int search_scrub(struct store *s, struct err *e) MUST_CHECK;
 /* FTS5 integrity check against the content tables. ERR_CORRUPT. */
 int search_check(struct store *s, struct err *e) MUST_CHECK;
+/* ---- vectors.c */
+/* A proposition's text came, changed or went: its vector goes. */
+void vectors_prop_changed(struct store *s, int64_t row);
+/* Clears every vector that no present text has, in the file too when it is not open; on the disk when it
+ * returns. */
+int vectors_scrub(struct store *s, struct err *e) MUST_CHECK;
+
 /* Writes what the local tables held back in this transaction; before COMMIT. */
 int local_flush(struct store *s, struct err *e) MUST_CHECK;
 /* A transaction ended, either way: nothing cached in it holds any more. */
