@@ -94,7 +94,7 @@ check "they are paired" pair_to b nsenter -t "$space" -n
 # --- a port scan's view
 check "one port is open, and no other" [ "$(ss -Hltn | wc -l)" -eq 1 ]
 cat >"$work/stranger.py" <<'PY'
-import os, socket, sys
+import os, socket, sys, time
 def talk(data, wait):
     s = socket.create_connection(("10.21.7.1", 7001), 5)
     s.settimeout(wait)
@@ -115,8 +115,11 @@ if sys.argv[1] == "scan":
     got = [talk(p, 2) for p in probes]
     # What the transport itself says to any caller, before it knows whom it talks to, names nobody.
     sys.exit(0 if all(len(g) <= 8 and g == got[0][:len(g)] for g in got) else print(got) or 1)
-held = []
+held, end, made = [], time.monotonic() + float(sys.argv[3]), 0
 for i in range(int(sys.argv[2])):
+    if time.monotonic() > end:
+        break
+    made += 1
     try:
         s = socket.create_connection(("10.21.7.1", 7001), 2)
         s.sendall(os.urandom(64 + i % 200))
@@ -125,11 +128,12 @@ for i in range(int(sys.argv[2])):
         pass
     if len(held) > 200:
         held.pop(0).close()
+print("     ", made, "strangers called")
 PY
 check "a stranger learns no more than that something is there" there python3 "$work/stranger.py" scan
 
 # --- strangers, while members meet
-there python3 "$work/stranger.py" flood "$strangers" &
+there python3 "$work/stranger.py" flood "$strangers" $((20 + strangers / 40)) &
 flood=$!
 lost=0
 for i in 1 2 3 4 5 6; do
