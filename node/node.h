@@ -15,6 +15,12 @@ struct job;
 struct net;
 struct pairing;
 
+/* What is said of a node that is `emptied`. */
+#define NODE_EMPTIED                                                                                         \
+    "the database of this device was gone and an empty one was started; stop, put 'selfsame.db' back from "  \
+    "a "                                                                                                     \
+    "backup, or without one pair again with the other devices: selfsame pair"
+
 struct node_options {
     const char *home; /* NULL: home_locate's choice */
     bool read_only;   /* for commands that only read while another process holds the lock */
@@ -31,6 +37,7 @@ struct node {
     struct rng rng;
     struct log log;
     bool read_only, daemon;
+    bool emptied; /* the database was gone at the opening and an empty one was started */
     /* NULL while home.locked. */
     struct store *store;
     struct group *group;
