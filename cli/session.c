@@ -68,6 +68,9 @@ static int way_try(struct session *s, int wait_ms, struct err *e)
     if (rc == 0 && s->node->emptied) {
         (void)fprintf(stderr, "warning: %s\n", NODE_EMPTIED);
     }
+    if (rc == 0 && s->node->share_narrowed) {
+        (void)fprintf(stderr, "warning: %s\n", NODE_SHARE_NARROWED);
+    }
     return rc;
 }
 

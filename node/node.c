@@ -8,6 +8,7 @@
 #include "node/identity.h"
 #include "node/job.h"
 #include "node/pause.h"
+#include "node/share.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -337,7 +338,13 @@ static int contents_open(struct node *n, struct err *e)
         rc = inference_open(n, e);
     }
     if (rc == 0 && !n->read_only) {
+        rc = share_reconcile(n, e); /* before anything is written of what sources say */
+    }
+    if (rc == 0 && !n->read_only) {
         rc = identity_settle(n, e);
+    }
+    if (rc == 0 && !n->read_only) {
+        rc = share_apply(n, e);
     }
     n->merged_due = true; /* what an earlier process took in and did not look at */
     return rc != 0 || n->read_only ? rc : leftovers_do(n, e);
