@@ -7,7 +7,9 @@
  *   text      besides, up to SHARE_EXCERPTS of the newest observations behind a proposition travel with it,
  * as excerpts of at most SHARE_EXCERPT_BYTES (redacted like everything that was observed)
  *
- * The setting is this device's alone: no other device can widen what this one shares.
+ * The setting is this device's alone: no other device can widen what this one shares. Nor can an older
+ * database that is put back: the file `share` in the data folder keeps the setting as it was last applied,
+ * and of the two the narrower holds for each source.
  *
  * An excerpt is an entity of SPACE_EXCERPT with a random id, one for each observation: REG_NAME the source,
  * REG_VALUE the text, REG_CREATED the time, SET_PARENT the ids of the propositions it stands behind. Taking
@@ -26,8 +28,20 @@ enum share_level { SHARE_NOTHING, SHARE_COUNTS, SHARE_TEXT };
 /* The value of the setting, as text. */
 int share_check(struct bytes value, struct err *e) MUST_CHECK;
 enum share_level share_level_of(struct bytes setting, struct bytes source);
+const char *share_level_name(enum share_level level);
+/* Whether the setting has a line of this very source. */
+bool share_is_set(struct bytes setting, struct bytes source);
+/* The sources that it names, "*" among them. fn returns 0 to go on. */
+int share_named(struct bytes setting, int (*fn)(void *ctx, struct bytes source), void *ctx) MUST_CHECK;
+/* The setting with this source at `level` ("default": without a line of its own), appended to out. ERR_USAGE.
+ */
+int share_edit(struct bytes setting, struct bytes source, struct bytes level, struct buf *out,
+               struct err *e) MUST_CHECK;
 /* The setting of this device, appended to out. */
 int share_load(struct store *s, struct buf *out, struct err *e) MUST_CHECK;
+/* At the opening: stores the narrower of the setting and the file `share`; n->share_narrowed when that is
+ * narrower than the database had it. share_apply() is due. A file with loose permissions: ERR_PERM. */
+int share_reconcile(struct node *n, struct err *e) MUST_CHECK;
 /* After the setting changed: takes back what was learnt from sources that share nothing now, learns from
  * those that do again; in a transaction of its own. */
 int share_apply(struct node *n, struct err *e) MUST_CHECK;
