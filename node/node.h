@@ -11,6 +11,7 @@
 #include "store/local.h"
 #include "sync/sync.h"
 
+struct endpoint;
 struct job;
 struct net;
 struct pairing;
@@ -50,13 +51,14 @@ struct node {
     struct sync *sync;
     struct infer *infer;
     struct audit *audit;
-    struct net *net;         /* the running node only, set by its loop; else NULL */
-    struct pairing *pairing; /* as net */
-    bool lock_wanted;        /* the loop is to close net and watch, then to call node_lock() */
-    bool merged_due;         /* ops came in from another device: node/upkeep.h */
-    bool regrouped;          /* the membership changed; cleared by the network side */
-    bool words_due;          /* as regrouped; cleared by upkeep: node/words.h */
-    bool wrote;              /* something was written: the loop tells the other devices; cleared there */
+    struct net *net;           /* the running node only, set by its loop; else NULL */
+    struct pairing *pairing;   /* as net */
+    struct endpoint *endpoint; /* as net; node/infer/endpoint.h */
+    bool lock_wanted;          /* the loop is to close net and watch, then to call node_lock() */
+    bool merged_due;           /* ops came in from another device: node/upkeep.h */
+    bool regrouped;            /* the membership changed; cleared by the network side */
+    bool words_due;            /* as regrouped; cleared by upkeep: node/words.h */
+    bool wrote;                /* something was written: the loop tells the other devices; cleared there */
     int64_t quiet_ms,
         group_due_ms;        /* monotonic: when something was last merged; when upkeep looks at members */
     bool cloned;             /* another machine has our keys: nothing is written (node/identity.h) */
