@@ -23,6 +23,7 @@ int db_code(int sqlite_rc)
         return ERR_FORMAT;
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
+    case SQLITE_PROTOCOL: /* the locks of the WAL were taken again and again by others */
         return ERR_INUSE;
     case SQLITE_PERM:
     case SQLITE_AUTH:
@@ -283,10 +284,24 @@ void db_poison(struct store *s, int rc)
     }
 }
 
+int db_ready(struct store *s, struct err *e)
+{
+    int rc = sqlite3_prepare_v3(s->db, "ROLLBACK", -1, SQLITE_PREPARE_PERSISTENT, &s->rollback, NULL);
+    return rc == SQLITE_OK ? 0 : db_fail(s, rc, e, "store");
+}
+
 void db_rollback(struct store *s)
 {
-    if (sqlite3_get_autocommit(s->db) == 0) {
-        (void)sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL); /* fails only when SQLite did it by itself */
+    if (sqlite3_get_autocommit(s->db) != 0) {
+        return;
+    }
+    if (s->rollback != NULL) {
+        (void)sqlite3_step(s->rollback);
+        (void)sqlite3_reset(s->rollback);
+    }
+    if (sqlite3_get_autocommit(s->db) ==
+        0) { /* while opening, or when the schema changed in the transaction */
+        (void)sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
     }
 }
 
@@ -301,6 +316,8 @@ void db_close(struct store *s)
             free(q);
         }
     }
+    (void)sqlite3_finalize(s->rollback);
+    s->rollback = NULL;
     if (s->db != NULL) {
         (void)sqlite3_close_v2(s->db); /* a failed checkpoint at closing loses nothing: the WAL stays */
         s->db = NULL;
