@@ -57,6 +57,8 @@ static int devices_remove(struct run *r)
     return run_show(r, req, draw_device_list);
 }
 
+static int said(struct run *r, cJSON *req, const char *key, const char *yes, const char *no);
+
 static int words_check(struct run *r)
 {
     char line[512];
@@ -82,6 +84,10 @@ static int devices_words(struct run *r)
 {
     if (args_flag(&r->args, "check")) {
         return words_check(r);
+    }
+    if (args_flag(&r->args, "revoke")) {
+        return said(r, request_new("devices.words.revoke"), "revoked",
+                    "the recovery words no longer count, here and everywhere", "there are no recovery words");
     }
     return run_show(r, request_new("devices.words"), draw_words);
 }

@@ -316,6 +316,23 @@ static int work_watch(struct work *w, const char *source)
     return rc;
 }
 
+/* There were records and none of them could be read: most likely it is something else than what it was taken
+ * for. */
+static int all_bad(struct run *r, const cJSON *answer, const char *source)
+{
+    double good = doc_number(answer, "added") + doc_number(answer, "known") + doc_number(answer, "dropped") +
+                  doc_number(answer, "skipped");
+    if (doc_number(answer, "bad") == 0 || good > 0) {
+        return 0;
+    }
+    (void)err_set(&r->err, ERR_FORMAT, "nothing was read: all %.0f records are bad",
+                  doc_number(answer, "bad"));
+    if (source != NULL) {
+        err_hint(&r->err, "is it really one of '%.64s'? The others: selfsame import --list", source);
+    }
+    return ERR_FORMAT;
+}
+
 int job_run(struct run *r, const char *kind, const char *source, const char *path, bool watch)
 {
     char full[LIMIT_PATH_BYTES];
@@ -348,6 +365,9 @@ int job_run(struct run *r, const char *kind, const char *source, const char *pat
     }
     if (rc == 0 && watch) {
         rc = work_watch(&w, source);
+    }
+    if (rc == 0) {
+        rc = all_bad(r, w.last, source);
     }
     cJSON_Delete(w.last);
     return rc == ERR_CANCELLED && r->err.code == 0 ? EXIT_INTERRUPTED : rc;

@@ -162,6 +162,24 @@ static int start(struct run *r, cJSON **state)
     return ask(r, req, state);
 }
 
+/* Follows it when it has begun (rc 0), and shows how it ended; deletes state. */
+static int finish(struct run *r, int rc, cJSON *state)
+{
+    if (rc == 0) {
+        rc = follow(r, &state);
+    }
+    if (rc == 0 && r->json) {
+        run_print(state, stdout);
+    } else if (rc == 0 && !r->quiet) {
+        struct page p;
+        page_init(&p, &r->style, stdout);
+        draw_paired(&p, state);
+        page_release(&p);
+    }
+    cJSON_Delete(state);
+    return rc;
+}
+
 int cmd_pair(struct run *r)
 {
     cJSON *state = NULL;
@@ -180,17 +198,43 @@ int cmd_pair(struct run *r)
     } else if (rc == 0) {
         run_note(r, "looking for the device that shows the code…");
     }
+    return finish(r, rc, state);
+}
+
+/* ---- recovery words --------------------------------------------------------------------------------------
+ */
+
+static int words_send(struct run *r, cJSON **state)
+{
+    char words[1026];
+    int rc = secret_read("The 24 recovery words: ", words, sizeof(words), &r->err);
+    if (rc != 0) {
+        return rc;
+    }
+    cJSON *req = request_new("pair.recover");
+    request_text(req, "words", words);
+    request_text(req, "address", args_value(&r->args, "address"));
+    mem_wipe(words, sizeof(words));
+    return ask(r, req, state);
+}
+
+/* The words are used up; a person at a terminal is asked for new ones at once. */
+static int words_anew(struct run *r)
+{
+    if (r->json || r->quiet || !isatty(STDIN_FILENO) || !run_confirm("Make new recovery words now?")) {
+        return 0;
+    }
+    return run_show(r, request_new("devices.words"), draw_words);
+}
+
+int cmd_recover(struct run *r)
+{
+    cJSON *state = NULL;
+    interrupt_watch();
+    int rc = words_send(r, &state);
     if (rc == 0) {
-        rc = follow(r, &state);
+        run_note(r, "looking for a device of your group; it may take a minute…");
     }
-    if (rc == 0 && r->json) {
-        run_print(state, stdout);
-    } else if (rc == 0 && !r->quiet) {
-        struct page p;
-        page_init(&p, &r->style, stdout);
-        draw_paired(&p, state);
-        page_release(&p);
-    }
-    cJSON_Delete(state);
-    return rc;
+    rc = finish(r, rc, state);
+    return rc != 0 ? rc : words_anew(r);
 }

@@ -333,6 +333,22 @@ int cmd_resume(struct run *r)
 /* ---- config, watch ---------------------------------------------------------------------------------------
  */
 
+int cmd_share(struct run *r)
+{
+    const char *source = args_at(&r->args, 0);
+    const char *level = args_at(&r->args, 1);
+    if (source != NULL && level == NULL) {
+        (void)err_set(&r->err, ERR_USAGE, "what shall '%.64s' share?", source);
+        err_hint(&r->err, "nothing, counts, text or default; list: selfsame share");
+        return ERR_USAGE;
+    }
+    cJSON *req = request_new("share");
+    request_text(req, "source", source);
+    request_text(req, "level", level);
+    r->session.read_only = source == NULL;
+    return run_show(r, req, draw_share);
+}
+
 int cmd_config(struct run *r)
 {
     const struct args *a = &r->args;

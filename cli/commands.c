@@ -333,6 +333,23 @@ const struct command commands[] = {
         .run = cmd_config,
     },
     {
+        .name = "share",
+        .summary = "what of each source reaches your other devices",
+        .usage = "\nSOURCE nothing|counts|text|default",
+        .about = "Without arguments lists every source and what of it leaves this device. nothing: nothing "
+                 "is learnt "
+                 "from it. counts, the default: what was learnt, how often and when, never the content. "
+                 "text: besides, "
+                 "a few short excerpts behind each proposition. SOURCE '*' means all that have no level of "
+                 "their own.\n"
+                 "\n"
+                 "It holds for this device alone. Narrowing takes back what was shared, on every device.",
+        .examples = "selfsame share\nselfsame share bash nothing\nselfsame share git text\nselfsame share "
+                    "bash default",
+        .args = {{.name = "SOURCE", .type = VALUE_SOURCE}, {.name = "LEVEL", .type = VALUE_TEXT}},
+        .run = cmd_share,
+    },
+    {
         .name = "watch",
         .summary = "list what the node watches",
         .usage = "\n--remove SOURCE PATH",
@@ -371,9 +388,29 @@ const struct command commands[] = {
         .run = cmd_pair,
     },
     {
+        .name = "recover",
+        .summary = "make a lost device anew from the recovery words",
+        .usage = "[--address HOST:PORT]",
+        .about = "On a new device, made by 'selfsame init' and with its node (selfsamed) running: reads the "
+                 "24 words "
+                 "of 'selfsame devices words' from the terminal, or a line of standard input, finds any "
+                 "device of the "
+                 "group on the same network, and becomes a member with keys of its own. Nobody is asked on "
+                 "the other "
+                 "side. The whole model comes in; what this device had before is kept.\n"
+                 "\n"
+                 "The words are used up by it: write down new ones.",
+        .examples = "selfsame recover\nselfsame recover --address 10.0.0.7:21736 <words.txt",
+        .options = {{.name = "address",
+                     .type = VALUE_TEXT,
+                     .value = "HOST:PORT",
+                     .help = "where one of your devices listens"}},
+        .run = cmd_recover,
+    },
+    {
         .name = "devices",
         .summary = "list and manage your devices",
-        .usage = "\nrename DEVICE NAME\nremove DEVICE [--force]\nrotate\nwords [--check]",
+        .usage = "\nrename DEVICE NAME\nremove DEVICE [--force]\nrotate\nwords [--check | --revoke]",
         .about =
             "Lists the devices, what each lacks, when it was last seen, and whether its clock is off. What "
             "it "
@@ -381,14 +418,16 @@ const struct command commands[] = {
             "\n"
             "remove: from then on nothing is encrypted to that device; what it has it keeps. rotate: a new "
             "key "
-            "for what is written from now on. words: 24 words on paper that can make a new device when all "
-            "others are lost.",
+            "for what is written from now on. words: 24 words to write down, from which a lost device is "
+            "made "
+            "anew as long as one other device is there (selfsame recover). New ones replace those before.",
         .examples =
             "selfsame devices\nselfsame devices rename desktop workshop\nselfsame devices remove phone",
         .options = {{.name = "force", .letter = 'f', .type = VALUE_FLAG, .help = "remove without asking"},
                     {.name = "check",
                      .type = VALUE_FLAG,
-                     .help = "with words: type them to see whether they are right"}},
+                     .help = "with words: type them to see whether they are right"},
+                    {.name = "revoke", .type = VALUE_FLAG, .help = "with words: they no longer count"}},
         .args = {{.name = "WHAT", .type = VALUE_TEXT},
                  {.name = "DEVICE", .type = VALUE_TEXT},
                  {.name = "NAME", .type = VALUE_TEXT}},

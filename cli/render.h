@@ -15,6 +15,7 @@ void draw_one(struct page *p, const cJSON *answer);
 void draw_status(struct page *p, const cJSON *answer);
 void draw_log(struct page *p, const cJSON *answer);
 void draw_doctor(struct page *p, const cJSON *answer);
+void draw_share(struct page *p, const cJSON *answer);
 void draw_config(struct page *p, const cJSON *answer);
 void draw_watch(struct page *p, const cJSON *answer);
 void draw_device_list(struct page *p, const cJSON *answer);

@@ -35,8 +35,11 @@ void draw_standing(struct page *p, const cJSON *d, const char *key)
         draw_count(p, doc_number(d, "we_lack"), "change more", "changes more");
     }
     if (!doc_flag(d, "connected")) {
-        time_relative(p->st, doc_time(d, "last_seen"), seen);
-        page_printf(p, "; last seen %s", seen);
+        int64_t met = doc_time(d, "last_seen");
+        int64_t heard = doc_time(d, "last_heard");
+        time_relative(p->st, met != TIME_NONE ? met : heard, seen);
+        page_printf(p, met == TIME_NONE && heard != TIME_NONE ? "; last heard of %s" : "; last seen %s",
+                    seen);
     }
     if (doc_text(d, "reason")[0] != '\0') {
         page_str(p, "; ");
@@ -64,7 +67,9 @@ void draw_device_list(struct page *p, const cJSON *answer)
         if (doc_flag(d, "this")) {
             page_str(p, "this device");
         } else if (removed) {
-            page_paint(p, PAINT_DIM, "removed");
+            page_paint(p, PAINT_DIM, doc_flag(d, "words") ? "no longer count" : "removed");
+        } else if (doc_flag(d, "words")) {
+            page_str(p, "24 words on paper");
         } else {
             draw_standing(p, d, "sync");
             draw_offset(p, d);
@@ -97,6 +102,15 @@ void draw_meetings(struct page *p, const cJSON *answer)
 void draw_paired(struct page *p, const cJSON *answer)
 {
     const cJSON *peer = doc_get(answer, "peer");
+    if (doc_flag(answer, "words")) {
+        page_str(p, "This device belongs to your group now; '");
+        page_safe(p, doc_text(peer, "name"));
+        page_str(p, "' let it in, and the model comes in from there.\n"
+                    "The recovery words are used up. Write down new ones: selfsame devices words\n"
+                    "Is a device lost? It is still a member: selfsame devices, then selfsame devices remove "
+                    "DEVICE\n");
+        return;
+    }
     page_str(p, "Paired with '");
     page_safe(p, doc_text(peer, "name"));
     page_str(p, "'.");
@@ -113,7 +127,7 @@ void draw_words(struct page *p, const cJSON *answer)
     int i = 0;
     page_str(p,
              "Write these down, in this order. They are shown once, and count from when you have typed them\n"
-             "back; any earlier ones do not count then.\n\n");
+             "back; any earlier ones of the group do not count then.\n\n");
     while (*words != '\0') {
         char one[16];
         size_t n = strcspn(words, " ");
@@ -127,7 +141,7 @@ void draw_words(struct page *p, const cJSON *answer)
     }
     page_str(p,
              "\nWhoever has them can become one of your devices. Type them back with: selfsame devices words "
-             "--check\n");
+             "--check\nA new device then comes in by: selfsame recover\n");
 }
 
 static void draw_choice(struct page *p, const cJSON *c)

@@ -204,6 +204,31 @@ void draw_config(struct page *p, const cJSON *answer)
     }
 }
 
+static void draw_level(struct page *p, const char *level)
+{
+    page_cell(p, strcmp(level, "text") == 0 ? PAINT_WARN : PAINT_NONE, level, 9, false);
+    page_str(p, strcmp(level, "text") == 0     ? "what was learnt, how often and when, and a few excerpts"
+                : strcmp(level, "counts") == 0 ? "what was learnt, how often and when; no content"
+                                               : "nothing is learnt from it, nothing leaves this device");
+}
+
+void draw_share(struct page *p, const cJSON *answer)
+{
+    const cJSON *s = NULL;
+    cJSON_ArrayForEach(s, doc_get(answer, "sources"))
+    {
+        page_cell(p, PAINT_STRONG, doc_text(s, "source"), 16, false);
+        draw_level(p, doc_text(s, "level"));
+        page_paint(p, PAINT_DIM, doc_flag(s, "set") ? "" : "  (as all others)");
+        page_line(p);
+    }
+    page_cell(p, PAINT_STRONG, "all others", 16, false);
+    draw_level(p, doc_text(answer, "others"));
+    page_line(p);
+    page_str(p, "This holds for this device alone; no other device and no other setting changes it.\n"
+                "Change: selfsame share SOURCE nothing|counts|text|default\n");
+}
+
 void draw_watch(struct page *p, const cJSON *answer)
 {
     const cJSON *w = NULL;

@@ -28,6 +28,8 @@
 #define LABEL_PAIR_CHANNEL "selfsame 1 pair joiner host"
 #define LABEL_PAIR_PSK "selfsame 1 pair psk"
 #define LABEL_PAIR_PROLOGUE "selfsame 1 pair prologue"
+#define LABEL_WORDS_CODE "selfsame 1 recovery code"
+#define LABEL_WORDS_KNOCK "selfsame 1 recovery knock"
 /* Discovery. */
 #define LABEL_BEACON "selfsame 1 beacon"
 #define LABEL_KNOCK "selfsame 1 knock"

@@ -68,6 +68,20 @@ int pair_code_parse(struct bytes text, struct pair_code *c, struct err *e)
     return 0;
 }
 
+void pair_code_words(const uint8_t sign_pk[SIGN_PK_BYTES], struct pair_code *c)
+{
+    uint8_t key[KEY_BYTES];
+    *c = (struct pair_code){.has_words = true};
+    key_derive(sign_pk, LABEL_WORDS_CODE, BYTES_NONE, key);
+    memcpy(c->qr, key, sizeof c->qr);
+    mem_wipe(key, sizeof key);
+}
+
+void pair_knock_words(const uint8_t sign_pk[SIGN_PK_BYTES], uint8_t secret[KEY_BYTES])
+{
+    key_derive(sign_pk, LABEL_WORDS_KNOCK, BYTES_NONE, secret);
+}
+
 void pair_code_digits(const struct pair_code *c, char out[PAIR_DIGITS_TEXT + 1])
 {
     CHECK(c->has_digits);
@@ -99,7 +113,7 @@ static void start(struct pair *p, const struct pair_self *self, const struct pai
 {
     *p = (struct pair){.keys = self->keys, .own_cert = self->cert, .code = *code};
     CHECK(self->cert.n > 0 && self->cert.n <= DEVICE_CERT_BYTES_MAX);
-    CHECK(code->has_digits || code->has_qr);
+    CHECK(code->has_digits || code->has_qr || code->has_words);
 }
 
 void pair_host(struct pair *p, const struct pair_self *self, const struct pair_code *code)
@@ -111,7 +125,7 @@ void pair_join(struct pair *p, const struct pair_self *self, const struct pair_c
 {
     start(p, self, code);
     p->joiner = true;
-    p->kind = code->has_qr ? PAIR_BY_QR : PAIR_BY_DIGITS;
+    p->kind = code->has_words ? PAIR_BY_WORDS : code->has_qr ? PAIR_BY_QR : PAIR_BY_DIGITS;
 }
 
 void pair_wipe(struct pair *p)
@@ -161,7 +175,7 @@ static void start_cpace(struct pair *p, const struct rng *rng)
     struct bytes parts[2] = {BYTES_LIT(LABEL_PAIR_SID), bytes_of(p->hello, sizeof p->hello)};
     struct cpace_input in = {.ci = BYTES_LIT(LABEL_PAIR_CHANNEL), .sid = bytes_of(sid.b, HASH_BYTES)};
     _Static_assert(PAIR_DIGITS <= PAIR_QR_SECRET_BYTES, "either code fits");
-    if (p->kind == PAIR_BY_QR) {
+    if (p->kind != PAIR_BY_DIGITS) {
         memcpy(prs + 1, p->code.qr, PAIR_QR_SECRET_BYTES);
         in.prs = bytes_of(prs, 1 + PAIR_QR_SECRET_BYTES);
     } else {
@@ -297,17 +311,20 @@ static int joiner_knock(struct pair *p, const struct rng *rng, struct bytes in, 
     return 0;
 }
 
+static bool host_has(const struct pair *p, uint8_t kind)
+{
+    return (kind == PAIR_BY_DIGITS && p->code.has_digits) || (kind == PAIR_BY_QR && p->code.has_qr) ||
+           (kind == PAIR_BY_WORDS && p->code.has_words);
+}
+
 static int host_hello(struct pair *p, const struct rng *rng, struct bytes in, struct buf *out, struct err *e)
 {
     int rc = read_hello(p, in, PAIR_HELLO_BYTES, e);
     if (rc)
         return rc;
-    if (p->hello[JOINER][3] == PAIR_BY_DIGITS && p->code.has_digits)
-        p->kind = PAIR_BY_DIGITS;
-    else if (p->hello[JOINER][3] == PAIR_BY_QR && p->code.has_qr)
-        p->kind = PAIR_BY_QR;
-    else
+    if (!host_has(p, p->hello[JOINER][3]))
         return err_set(e, ERR_FORMAT, "not a pairing message");
+    p->kind = (enum pair_kind)p->hello[JOINER][3];
     make_hello(p, rng);
     start_cpace(p, rng);
     p->state = PAIR_SHARE;

@@ -33,13 +33,16 @@
 /* The longest message of a run: number 5. */
 #define PAIR_MESSAGE_BYTES (48 + DEVICE_CERT_BYTES_MAX + 16)
 
-/* How the code came to the joiner: typed, or read from a picture. A host has both, a joiner one. */
-enum pair_kind { PAIR_BY_DIGITS = 1, PAIR_BY_QR = 2 };
+/* How the code came to the joiner: typed, or read from a picture. A host has both, a joiner one. Or it
+ * follows from the public key of recovery words that are a member: whoever types them joins as that member,
+ * and every device of the group knows the key. Then the certificates say who the two are, and the code keeps
+ * strangers away. */
+enum pair_kind { PAIR_BY_DIGITS = 1, PAIR_BY_QR = 2, PAIR_BY_WORDS = 3 };
 
 struct pair_code {
-    bool has_digits, has_qr;
-    uint8_t digits[PAIR_DIGITS]; /* '0'..'9' */
-    uint8_t qr[PAIR_QR_SECRET_BYTES];
+    bool has_digits, has_qr, has_words;
+    uint8_t digits[PAIR_DIGITS];      /* '0'..'9' */
+    uint8_t qr[PAIR_QR_SECRET_BYTES]; /* of the picture, or of the words */
 };
 
 /* A new code of both kinds: 8 digits, each number equally likely, and 128 bits. */
@@ -47,6 +50,10 @@ void pair_code_make(struct pair_code *c, const struct rng *rng);
 /* Reads what a person typed ("4821-7309", blanks and dashes anywhere) or a scanner read ("selfsame:…").
  * ERR_USAGE with a hint. */
 int pair_code_parse(struct bytes text, struct pair_code *c, struct err *e) MUST_CHECK;
+/* The code of recovery words with this signing key, and the secret that keys their knock (crypto/beacon.h).
+ */
+void pair_code_words(const uint8_t sign_pk[SIGN_PK_BYTES], struct pair_code *c);
+void pair_knock_words(const uint8_t sign_pk[SIGN_PK_BYTES], uint8_t secret[KEY_BYTES]);
 /* The two texts, with a NUL. The code must have that kind. */
 void pair_code_digits(const struct pair_code *c, char out[PAIR_DIGITS_TEXT + 1]);
 void pair_code_qr(const struct pair_code *c, char out[PAIR_QR_TEXT + 1]);

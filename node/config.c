@@ -22,6 +22,10 @@ const struct setting settings[] = {
      "what is never observed, a rule a line (see: selfsame help audit)", rules_check},
     {"audit.email", SETTING_BOOL, false, "off", "redact e-mail addresses", NULL},
     {"audit.phone", SETTING_BOOL, false, "off", "redact phone numbers", NULL},
+    {"discovery", SETTING_BOOL, true, "on",
+     "find the other devices on the local network, and be found; when the node starts (off: --peer, "
+     "--address)",
+     NULL},
     {"share", SETTING_LINES, true, "",
      "what leaves this device, a source and one of nothing, counts, text a line", share_check},
     {NULL, SETTING_TEXT, false, NULL, NULL, NULL},

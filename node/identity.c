@@ -22,7 +22,7 @@ bool identity_has_others(const struct node *n)
 {
     for (size_t i = 0; i < group_members(n->group); i++) {
         const struct member *m = group_member_at(n->group, i);
-        if (m->state != MEMBER_REMOVED && !id_eq(&m->device, &n->home.device)) {
+        if (m->state != MEMBER_REMOVED && !m->words && !id_eq(&m->device, &n->home.device)) {
             return true;
         }
     }
@@ -51,15 +51,6 @@ static int joining_finish(struct node *n, struct err *e)
     }
     mem_wipe(own, sizeof(own));
     return rc;
-}
-
-int identity_settle(struct node *n, struct err *e)
-{
-    if (!identity_is_member(n)) {
-        return 0;
-    }
-    int rc = joining_finish(n, e);
-    return rc != 0 ? rc : group_open_log(n->group, &n->home.log, clock_wall_ms(&n->clock), e);
 }
 
 /* ---- at meetings ------------------------------------------------------------------------------------------
@@ -102,14 +93,25 @@ int identity_step(struct node *n, struct err *e)
     }
     int rc = log_renew(n, e);
     if (rc == 0) {
-        note(n,
-             fault == IDENTITY_BEHIND
-                 ? "this device's data is older than what the others have of it (restored from a backup?): "
-                   "its own changes were fetched back, and it goes on in a new log"
-                 : "this device's log had gone on elsewhere (a copied folder?): both branches were kept, "
-                   "and it goes on in a new log");
+        note(
+            n,
+            fault == IDENTITY_BEHIND
+                ? "this device's data is older than what the others have of it (restored from a backup?): "
+                  "its own changes were fetched back, and it goes on in a new log"
+                : "this device's log had gone on elsewhere (a copied folder, an old backup?): both histories "
+                  "were kept, and it goes on in a new log");
     }
     return rc;
+}
+
+int identity_settle(struct node *n, struct err *e)
+{
+    if (!identity_is_member(n)) {
+        return 0;
+    }
+    int rc = joining_finish(n, e);
+    rc = rc != 0 ? rc : group_open_log(n->group, &n->home.log, clock_wall_ms(&n->clock), e);
+    return rc != 0 ? rc : identity_step(n, e); /* the log may have been closed before the program ended */
 }
 
 /* ---- new keys ---------------------------------------------------------------------------------------------
@@ -184,7 +186,12 @@ static int words_bring_in(struct node *n, const struct renewal *r, struct err *e
     if (rc == 0 && r->lost && group_is_active(n->group, &r->former)) {
         rc = group_remove(n->group, &r->former, now, e);
     }
-    return rc != 0 ? rc : identity_settle(n, e);
+    if (rc == 0) {
+        rc = identity_settle(n, e);
+    }
+    struct id used;
+    device_id_of(r->words->sign.pk, &used);
+    return rc != 0 ? rc : group_remove(n->group, &used, now, e); /* they have served */
 }
 
 /* A copy says under its new id what its observations say. A device whose keys are lost goes on from what was

@@ -24,12 +24,12 @@ int identity_settle(struct node *n, struct err *e) MUST_CHECK;
 int identity_step(struct node *n, struct err *e) MUST_CHECK;
 /* Gives the device in a folder new keys and a new id; its name, observations and words stay. Without recovery
  * words the group's records go: it is to be paired again. With them (24 words as typed) it is in its group
- * again, and the device that lost its keys is removed. The folder must not be in use. ERR_VERIFY: not the
- * words of this group. */
+ * again, the device that lost its keys is removed, and the words are used up. The folder must not be in use.
+ * ERR_VERIFY: not the words of this group. */
 int identity_renew(const char *home, struct bytes words, struct err *e) MUST_CHECK;
 /* Whether this device is a member of the group it knows of. */
 bool identity_is_member(const struct node *n);
-/* Whether it has other devices: active members besides itself. */
+/* Whether it has other devices: active members besides itself and recovery words. */
 bool identity_has_others(const struct node *n);
 
 #endif

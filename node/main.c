@@ -5,6 +5,7 @@
  * While the keys are locked only the control socket is open; watcher, network and pairing (the `sides` here)
  * are opened when they are unlocked, and closed before they are locked again.
  */
+#include "node/config.h"
 #include "node/net/net.h"
 #include "node/pairing.h"
 #include "node/serve/control.h"
@@ -88,7 +89,9 @@ static int sides_open(struct loop *l, struct err *e)
     struct node *n = l->n;
     int rc = watch_open(&l->watch, n, e);
     if (rc == 0) {
-        rc = net_open(&n->net, n, &l->net, e);
+        struct net_options o = l->net;
+        o.discovery = o.discovery && config_bool(n->store, "discovery");
+        rc = net_open(&n->net, n, &o, e);
     }
     if (rc == ERR_INUSE) {
         err_hint(e, "another program listens there; choose another port, or 0 for any free one");

@@ -272,7 +272,7 @@ static void merged_note(void *ctx, uint64_t ops)
 static void regrouped_note(void *ctx)
 {
     struct node *n = ctx;
-    n->regrouped = true;
+    n->regrouped = n->words_due = true;
 }
 
 /* The group as far as this device knows it, and the machine that meets its other devices. */

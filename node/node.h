@@ -42,6 +42,7 @@ struct node {
     bool lock_wanted;        /* the loop is to close net and watch, then to call node_lock() */
     bool merged_due;         /* ops came in from another device: node/upkeep.h */
     bool regrouped;          /* the membership changed; cleared by the network side */
+    bool words_due;          /* as regrouped; cleared by upkeep: node/words.h */
     bool wrote;              /* something was written: the loop tells the other devices; cleared there */
     int64_t quiet_ms,
         group_due_ms;        /* monotonic: when something was last merged; when upkeep looks at members */

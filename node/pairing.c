@@ -1,24 +1,25 @@
 /* The state machine between a person and crypto/pair.h. */
 #include "node/pairing.h"
 
-#include "base/cursor.h"
 #include "base/text.h"
+#include "node/handover.h"
 #include "node/identity.h"
 #include "node/join.h"
+#include "node/recovery.h"
+#include "node/words.h"
 #include "sync/frames.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define FIND_MS 30000          /* a joiner looks for the other device so long */
+#define FIND_MS 30000 /* a joiner looks for the other device so long */
+#define FIND_MEMBER_MS                                                                                       \
+    75000                      /* by recovery words: until one has announced itself, DISCOVER_EVERY_MS apart \
+                                */
 #define ASK_MS (5 * 60 * 1000) /* the users may take so long to answer */
 #define WRITE_MS (5 * 60 * 1000)
 #define LINGER_MS 1000 /* the last message is given so long to leave */
-#define PART_BYTES 32768u
-#define RECORDS_BYTES_MAX ((size_t)64 << 20)
-
-enum step { STEP_BEGIN = 1, STEP_RECORDS, STEP_END, STEP_NEXT, STEP_DONE, STEP_STOP };
 
 struct pairing {
     struct node *n;
@@ -26,17 +27,18 @@ struct pairing {
     struct pairing_view view;
     struct pair_code code;
     struct pair pair;
-    bool running; /* pair is in use */
-    bool met;     /* the other side said something on this connection */
+    bool running;   /* pair is in use */
+    bool met;       /* the other side said something on this connection */
+    bool connected; /* joiner: somebody took a connection */
     struct history_grant history;
     struct buf cert;
-    struct noise_session session;
-    bool in_session, hand_over; /* host: the joiner is to be added in the next step */
-    struct buf records;         /* host: what is still to be sent; joiner: what came */
-    size_t sent;
-    bool ended;          /* host: END went out; joiner: DONE went out */
-    int64_t deadline_ms; /* monotonic; TIME_NONE */
-    int64_t closing_ms;  /* monotonic: when a pairing that ended lets go of its connection; 0 */
+    struct handover hand;
+    bool hand_over;            /* host: the joiner is to be added in the next step */
+    struct recovery *recovery; /* our side of another device's recovery */
+    struct device_keys words;  /* joiner by recovery words (view.words): their keys */
+    uint8_t knock[KEY_BYTES];  /* the same: see net.h */
+    int64_t deadline_ms;       /* monotonic; TIME_NONE */
+    int64_t closing_ms;        /* monotonic: when a pairing that ended lets go of its connection; 0 */
 };
 
 const char *pairing_phase_name(enum pairing_phase p)
@@ -61,7 +63,12 @@ struct pairing *pairing_new(struct node *n, struct net *t)
     p->net = t;
     p->deadline_ms = TIME_NONE;
     buf_init(&p->cert, DEVICE_CERT_BYTES_MAX);
-    buf_init(&p->records, RECORDS_BYTES_MAX);
+    handover_init(&p->hand);
+    p->recovery = recovery_new(n, t);
+    if (p->recovery == NULL) {
+        pairing_free(p);
+        return NULL;
+    }
     return p;
 }
 
@@ -70,10 +77,8 @@ static void pair_end(struct pairing *p)
     if (p->running) {
         pair_wipe(&p->pair);
     }
-    if (p->in_session) {
-        noise_session_wipe(&p->session);
-    }
-    p->running = p->in_session = p->met = false;
+    handover_clear(&p->hand);
+    p->running = p->met = false;
 }
 
 /* Lets go of the network and of every secret; the view stays for whoever asks. */
@@ -81,7 +86,8 @@ static void all_end(struct pairing *p)
 {
     pair_end(p);
     pair_code_wipe(&p->code);
-    buf_clear(&p->records);
+    device_keys_wipe(&p->words);
+    mem_wipe(p->knock, sizeof(p->knock));
     p->view.code[0] = p->view.qr[0] = '\0';
     p->hand_over = false;
     p->deadline_ms = TIME_NONE;
@@ -97,8 +103,10 @@ void pairing_free(struct pairing *p)
     if (p->view.phase != PAIRING_NONE && p->view.phase < PAIRING_DONE) {
         all_end(p);
     }
+    recovery_free(p->recovery);
     buf_release(&p->cert);
-    buf_release(&p->records);
+    handover_release(&p->hand);
+    mem_wipe(p, sizeof(*p));
     free(p);
 }
 
@@ -122,9 +130,12 @@ static void done(struct pairing *p)
 {
     p->view.phase = PAIRING_DONE;
     p->closing_ms = now_ms(p) + LINGER_MS;
-    (void)snprintf(p->view.text, sizeof(p->view.text), "%s and %s are one group now", p->n->home.name,
-                   p->view.peer_name);
-    p->view.hint[0] = '\0';
+    (void)snprintf(p->view.text, sizeof(p->view.text),
+                   p->view.words ? "%s belongs to the group of %s now; the words are used up"
+                                 : "%s and %s are one group now",
+                   p->n->home.name, p->view.peer_name);
+    (void)snprintf(p->view.hint, sizeof(p->view.hint), "%s",
+                   p->view.words ? "write down new ones: selfsame devices words" : "");
     log_line(&p->n->log, LOG_INFO, "pair", "paired with %s", p->view.peer_name);
     p->n->regrouped = true;
     p->n->wrote = true;
@@ -138,34 +149,15 @@ void pairing_view(const struct pairing *p, struct pairing_view *out)
 /* ---- messages of the session ------------------------------------------------------------------------------
  */
 
-static int step_seal(struct pairing *p, enum step step, struct bytes body, struct buf *out)
+static int text_seal(struct pairing *p, const struct err *e, struct buf *out)
 {
-    struct buf plain;
-    buf_init(&plain, PART_BYTES + 16);
-    wr_u8(&plain, (uint8_t)step);
-    wr_bytes(&plain, body);
-    int rc = plain.err != 0 ? plain.err : noise_seal(&p->session, BYTES_NONE, buf_view(&plain), out);
-    secret_buf_release(&plain);
-    return rc;
-}
-
-static int step_send(struct pairing *p, enum step step, struct bytes body)
-{
-    struct buf out;
-    struct err e = ERR_INIT;
-    buf_init(&out, PART_BYTES + 64);
-    int rc = step_seal(p, step, body, &out);
-    if (rc == 0) {
-        rc = net_pair_send(p->net, buf_view(&out), &e);
-    }
-    buf_release(&out);
-    return rc;
+    return handover_seal(&p->hand, HANDOVER_STOP, utf8_cut(bytes_str(e->text), HANDOVER_TEXT_BYTES), out);
 }
 
 static void session_start(struct pairing *p)
 {
-    pair_take_session(&p->pair, &p->session);
-    p->in_session = true;
+    pair_take_session(&p->pair, &p->hand.session);
+    p->hand.on = true;
     p->view.phase = PAIRING_JOINING;
     p->deadline_ms = now_ms(p) + WRITE_MS;
     p->hand_over = p->view.host;
@@ -173,14 +165,6 @@ static void session_start(struct pairing *p)
 
 /* ---- host: adding the joiner ------------------------------------------------------------------------------
  */
-
-static int record_take(void *ctx, struct bytes record)
-{
-    struct pairing *p = ctx;
-    wr_u32(&p->records, (uint32_t)record.n);
-    wr_bytes(&p->records, record);
-    return p->records.err;
-}
 
 /* What was written up to now goes under the epochs up to now, before a joiner who may not read them comes. */
 static int history_close(struct pairing *p, int64_t wall_ms, struct err *e)
@@ -209,36 +193,27 @@ static int joiner_add(struct pairing *p, struct err *e)
 static void joiner_take_in(struct pairing *p)
 {
     struct err e = ERR_INIT;
-    struct id group;
+    struct buf out;
     p->hand_over = false;
+    buf_init(&out, HANDOVER_PART_BYTES + 64);
     int rc = joiner_add(p, &e);
     if (rc == 0) {
-        buf_clear(&p->records);
-        rc = group_records(p->n->group, NULL, 0, record_take, p);
+        rc = handover_begin(&p->hand, p->n->group, &out);
     }
-    p->sent = 0;
     if (rc == 0) {
-        group_id(p->n->group, &group);
-        rc = step_send(p, STEP_BEGIN, bytes_of(group.b, ID_BYTES));
+        rc = net_pair_send(p->net, buf_view(&out), &e);
     }
     if (rc != 0) {
         if (e.code == 0) {
             (void)err_set(&e, rc, "handing over the membership: %s", err_text(rc));
         }
-        (void)step_send(p, STEP_STOP, bytes_slice(bytes_str(e.text), 0, 200));
+        buf_clear(&out);
+        if (text_seal(p, &e, &out) == 0) {
+            rc = net_pair_send(p->net, buf_view(&out), NULL);
+        }
         fail_err(p, &e);
     }
-}
-
-static int host_next(struct pairing *p, struct buf *out)
-{
-    struct bytes part = bytes_slice(buf_view(&p->records), p->sent, PART_BYTES);
-    p->sent += part.n;
-    if (part.n > 0) {
-        return step_seal(p, STEP_RECORDS, part, out);
-    }
-    p->ended = true;
-    return step_seal(p, STEP_END, BYTES_NONE, out);
+    buf_release(&out);
 }
 
 /* ---- joiner: becoming a member ----------------------------------------------------------------------------
@@ -253,31 +228,16 @@ static int group_begin(struct pairing *p, struct bytes body, struct err *e)
     }
     memcpy(group.b, body.p, ID_BYTES);
     int rc = group_exists(n->group) ? group_leave(n->group, e) : 0; /* a group of this device alone */
-    buf_clear(&p->records);
     return rc != 0 ? rc : group_join(n->group, &group, e);
-}
-
-static int records_receive(struct pairing *p, struct err *e)
-{
-    struct rd r;
-    rd_init(&r, buf_view(&p->records));
-    int rc = 0;
-    while (rc == 0 && rd_left(&r) > 0) {
-        bool fresh = false;
-        uint32_t n = rd_u32(&r);
-        struct bytes record = n <= MEMBER_RECORD_BYTES_MAX ? rd_bytes(&r, n) : BYTES_NONE;
-        if (r.err != 0 || record.n != n || n == 0) {
-            return err_set(e, ERR_FORMAT, "the membership came in a broken form");
-        }
-        rc = group_receive(p->n->group, record, &fresh, e);
-    }
-    return rc;
 }
 
 static int group_enter(struct pairing *p, struct err *e)
 {
     struct join_summary sum;
-    int rc = records_receive(p, e);
+    int rc = handover_take(&p->hand, p->n->group, e);
+    if (rc == 0 && p->view.words) {
+        return words_enter(p->n, &p->words, e);
+    }
     if (rc == 0 && !identity_is_member(p->n)) {
         rc = err_set(e, ERR_VERIFY, "the other device did not make this one a member");
     }
@@ -288,48 +248,49 @@ static int group_enter(struct pairing *p, struct err *e)
 static void joiner_undo(struct pairing *p)
 {
     struct err e = ERR_INIT;
-    if (!p->view.host && p->view.phase == PAIRING_JOINING && !p->ended && group_leave(p->n->group, &e) != 0) {
+    if (!p->view.host && p->view.phase == PAIRING_JOINING && !p->hand.ended &&
+        group_leave(p->n->group, &e) != 0) {
         log_line(&p->n->log, LOG_ERROR, "pair", "%s", e.text);
     }
 }
 
-static int joiner_takes(struct pairing *p, enum step step, struct bytes body, struct buf *out)
+static int joiner_takes(struct pairing *p, enum handover_step step, struct bytes body, struct buf *out)
 {
     struct err e = ERR_INIT;
     int rc = 0;
-    if (step == STEP_BEGIN) {
+    if (step == HANDOVER_BEGIN) {
         rc = group_begin(p, body, &e);
-    } else if (step == STEP_RECORDS) {
-        rc = buf_bytes(&p->records, body);
-    } else if (step == STEP_END) {
+    } else if (step == HANDOVER_RECORDS) {
+        rc = buf_bytes(&p->hand.records, body);
+    } else if (step == HANDOVER_END) {
         rc = group_enter(p, &e);
     } else {
         rc = err_set(&e, ERR_FORMAT, "the other device sent something unexpected");
     }
-    if (rc == 0 && step == STEP_END) {
-        p->ended = true;
-        rc = step_seal(p, STEP_DONE, BYTES_NONE, out);
+    if (rc == 0 && step == HANDOVER_END) {
+        p->hand.ended = true;
+        rc = handover_seal(&p->hand, HANDOVER_DONE, BYTES_NONE, out);
         done(p);
         return rc;
     }
     if (rc == 0) {
-        return step_seal(p, STEP_NEXT, BYTES_NONE, out);
+        return handover_seal(&p->hand, HANDOVER_NEXT, BYTES_NONE, out);
     }
     if (e.code == 0) {
         (void)err_set(&e, rc, "joining: %s", err_text(rc));
     }
     joiner_undo(p);
     fail_err(p, &e);
-    (void)step_seal(p, STEP_STOP, bytes_slice(bytes_str(e.text), 0, 200), out);
+    (void)text_seal(p, &e, out);
     return 0;
 }
 
-static int host_takes(struct pairing *p, enum step step, struct buf *out)
+static int host_takes(struct pairing *p, enum handover_step step, struct buf *out)
 {
-    if (step == STEP_NEXT && !p->ended) {
-        return host_next(p, out);
+    if (step == HANDOVER_NEXT && !p->hand.ended) {
+        return handover_next(&p->hand, out);
     }
-    if (step == STEP_DONE && p->ended) {
+    if (step == HANDOVER_DONE && p->hand.ended) {
         done(p);
         return 0;
     }
@@ -340,16 +301,14 @@ static int host_takes(struct pairing *p, enum step step, struct buf *out)
 static int session_takes(struct pairing *p, struct bytes message, struct buf *out)
 {
     struct buf plain;
-    struct rd r;
+    struct bytes body;
+    enum handover_step step;
     buf_init(&plain, 65536);
-    int rc = noise_open(&p->session, BYTES_NONE, message, &plain);
-    rd_init(&r, buf_view(&plain));
-    enum step step = (enum step)rd_u8(&r);
-    struct bytes body = rd_bytes(&r, rd_left(&r));
+    int rc = handover_open(&p->hand, message, &plain, &step, &body);
     if (rc != 0) {
         joiner_undo(p);
         fail(p, ERR_VERIFY, "a message of the other device was altered on its way", "try again");
-    } else if (step == STEP_STOP) {
+    } else if (step == HANDOVER_STOP) {
         char text[240];
         joiner_undo(p);
         body = utf8_cut(body, 200);
@@ -366,6 +325,22 @@ static int session_takes(struct pairing *p, struct bytes message, struct buf *ou
 
 /* ---- the handshake ----------------------------------------------------------------------------------------
  */
+
+/* By recovery words nobody is asked: they are the proof, and the certificate of a device of the group. */
+static int words_answer(struct pairing *p, struct buf *out)
+{
+    struct err e = ERR_INIT;
+    memcpy(p->view.peer_name, p->pair.other.name, sizeof(p->view.peer_name));
+    p->view.peer = p->pair.other.device;
+    if (p->pair.state != PAIR_CONFIRM || !p->pair.other_yes) {
+        return 0; /* the other side speaks next */
+    }
+    int rc = pair_answer(&p->pair, true, out, &e);
+    if (rc != 0) {
+        fail_err(p, &e);
+    }
+    return rc;
+}
 
 /* A device that was removed comes back with new keys only. */
 static bool peer_fits(struct pairing *p)
@@ -406,9 +381,15 @@ static int code_was_wrong(struct pairing *p)
     return ERR_VERIFY;
 }
 
+static const char words_hint[] =
+    "newer words may have replaced them, or they were revoked; or that is no device of the group; or this "
+    "device's clock is an hour off. On a device of the group: selfsame devices";
+
 static int handshake_failed(struct pairing *p, int rc, const struct err *e)
 {
-    if (rc == ERR_EXISTS) {
+    if (p->view.words) {
+        fail(p, rc, "the device there does not know these recovery words", words_hint);
+    } else if (rc == ERR_EXISTS) {
         fail(p, rc, "the other device uses the very keys of this one: it is a copy of it",
              "give the copy keys of its own (there: selfsame init --renew), then pair again");
     } else if (rc == ERR_VERSION) {
@@ -443,7 +424,9 @@ static int handshake_takes(struct pairing *p, struct bytes message, struct buf *
     if (rc != 0) {
         return handshake_failed(p, rc, &e);
     }
-    if (!asked && p->pair.state == PAIR_CONFIRM) {
+    if (p->view.words && p->pair.state >= PAIR_CONFIRM) {
+        rc = words_answer(p, out);
+    } else if (!asked && p->pair.state == PAIR_CONFIRM) {
         rc = asking_begin(p);
     }
     if (rc == 0 && p->pair.state >= PAIR_CONFIRM) {
@@ -455,9 +438,25 @@ static int handshake_takes(struct pairing *p, struct bytes message, struct buf *
 /* ---- the connection ---------------------------------------------------------------------------------------
  */
 
+static void words_lost(struct pairing *p)
+{
+    if (p->view.phase == PAIRING_JOINING) {
+        fail(p, ERR_IO, "the connection ended before the recovery was finished; this device is as it was",
+             "the words still count; try again");
+    } else if (p->connected) {
+        fail(p, ERR_VERIFY, "the device there does not know these recovery words", words_hint);
+    } else {
+        fail(p, ERR_NOTFOUND, "no device of a group was reached",
+             "start the node (selfsamed) on another device of yours; on another network, or without "
+             "discovery, give its address: selfsame recover --address HOST:PORT");
+    }
+}
+
 static void joiner_lost(struct pairing *p)
 {
-    if (!p->met) {
+    if (p->view.words) {
+        words_lost(p);
+    } else if (!p->met) {
         fail(p, ERR_NOTFOUND, "no device that shows a code was reached",
              "run selfsame pair on the other device; on another network, or without discovery, give its "
              "address: "
@@ -500,7 +499,8 @@ static int connection_ended(struct pairing *p)
 
 static void run_start(struct pairing *p)
 {
-    const struct pair_self self = {.keys = &p->n->home.keys.device, .cert = buf_view(&p->cert)};
+    const struct device_keys *own = p->view.words ? &p->words : &p->n->home.keys.device;
+    const struct pair_self self = {.keys = own, .cert = buf_view(&p->cert)};
     if (p->view.host) {
         pair_host(&p->pair, &self, &p->code);
     } else {
@@ -520,15 +520,13 @@ static int on_message(void *ctx, struct bytes message, struct buf *out)
     }
     if (message.n == 0) {
         pair_end(p); /* the host before did not answer */
-    }
-    if (p->running && message.n == 0) {
-        pair_end(p); /* the next host that was found */
+        p->connected = true;
     }
     if (!p->running) {
         run_start(p);
     }
     p->met = p->met || message.n > 0;
-    return p->in_session ? session_takes(p, message, out) : handshake_takes(p, message, out);
+    return p->hand.on ? session_takes(p, message, out) : handshake_takes(p, message, out);
 }
 
 /* ---- what the user does -----------------------------------------------------------------------------------
@@ -552,7 +550,7 @@ static int begin(struct pairing *p, bool host, struct err *e)
     }
     all_end(p);
     p->view = (struct pairing_view){.host = host, .tries_left = PAIR_TRIES};
-    p->ended = false;
+    p->connected = false;
     buf_clear(&p->cert);
     return device_cert_make(&p->n->home.keys.device, bytes_str(p->n->home.name), clock_wall_ms(&p->n->clock),
                             &p->cert, e);
@@ -616,6 +614,40 @@ int pairing_join(struct pairing *p, struct bytes code, const char *address, stru
     if (rc != 0) {
         p->view.phase = PAIRING_NONE;
         pair_code_wipe(&p->code);
+    }
+    return rc;
+}
+
+/* The keys of the words, their certificate in place of this device's, and what follows from them. */
+static int words_ready(struct pairing *p, const uint8_t secret[RECOVERY_BYTES], struct err *e)
+{
+    p->view.words = true;
+    device_keys_derive(&p->words, secret);
+    pair_code_words(p->words.sign.pk, &p->code);
+    pair_knock_words(p->words.sign.pk, p->knock);
+    buf_clear(&p->cert);
+    return words_cert(p->n, &p->words, &p->cert, e);
+}
+
+int pairing_recover(struct pairing *p, const uint8_t secret[RECOVERY_BYTES], const char *address,
+                    struct err *e)
+{
+    const struct pairing_io io = {.on = on_message, .ctx = p, .knock = p->knock};
+    int rc = begin(p, false, e);
+    if (rc == 0) {
+        rc = may_join(p, e);
+    }
+    if (rc == 0) {
+        rc = words_ready(p, secret, e);
+    }
+    if (rc == 0) {
+        p->view.phase = PAIRING_CONNECTING;
+        p->deadline_ms = now_ms(p) + FIND_MEMBER_MS;
+        rc = net_pair_join(p->net, address, &io, e);
+    }
+    if (rc != 0) {
+        p->view.phase = PAIRING_NONE;
+        all_end(p);
     }
     return rc;
 }

@@ -3,15 +3,11 @@
  * minutes, then a new code. One pairing at a time. The control interface polls the state; nothing here
  * blocks, but for the writing anew of a model.
  *
- * After both said yes, sealed messages under the pairing's session, one byte of type first; each is answered
- * before the next:
+ * After both said yes the membership is handed over (node/handover.h).
  *
- *   host   → joiner   BEGIN   group id 16
- *                     RECORDS a part of the membership records, each as length u32 ‖ bytes
- *                     END     all were sent
- *   joiner → host     NEXT    a message was taken
- *                     DONE    the joiner is a member, its model is written under the group's ids
- *   both              STOP    it cannot go on: UTF-8 text that says why
+ * A new device that comes by recovery words takes the joiner's path: the words are the code and the proof, a
+ * device of the group answers without its user (node/recovery.h), and what the joiner is added by is the
+ * words themselves, which are used up by it (node/words.h).
  */
 #ifndef NODE_PAIRING_H
 #define NODE_PAIRING_H
@@ -31,7 +27,7 @@ const char *pairing_phase_name(enum pairing_phase p);
 
 struct pairing_view {
     enum pairing_phase phase;
-    bool host;
+    bool host, words; /* words: joins by recovery words, nobody is asked */
     char code[PAIR_DIGITS_TEXT + 1], qr[PAIR_QR_TEXT + 1]; /* host, while it waits; else "" */
     int64_t expires_ms;                                    /* wall */
     int tries_left;
@@ -52,6 +48,9 @@ int pairing_host(struct pairing *p, const struct history_grant *history, struct 
  * no code; ERR_EXISTS: this device has other devices already; ERR_ATTENTION: it was removed from its group.
  */
 int pairing_join(struct pairing *p, struct bytes code, const char *address, struct err *e) MUST_CHECK;
+/* Looks for any device of the group that these recovery words belong to, as pairing_join(). */
+int pairing_recover(struct pairing *p, const uint8_t secret[RECOVERY_BYTES], const char *address,
+                    struct err *e) MUST_CHECK;
 /* The user's answer to "is this the other device?". ERR_USAGE: nothing is asked. */
 int pairing_answer(struct pairing *p, bool yes, struct err *e) MUST_CHECK;
 void pairing_cancel(struct pairing *p);

@@ -77,6 +77,69 @@ enum share_level share_level_of(struct bytes setting, struct bytes source)
     return found >= 0 ? (enum share_level)found : SHARE_NOTHING; /* unreadable: the narrowest */
 }
 
+const char *share_level_name(enum share_level level)
+{
+    for (size_t i = 0; i < sizeof(levels) / sizeof(levels[0]); i++) {
+        if (levels[i].level == level) {
+            return levels[i].name;
+        }
+    }
+    return "nothing";
+}
+
+bool share_is_set(struct bytes setting, struct bytes source)
+{
+    struct bytes name, level;
+    while (line_next(&setting, &name, &level)) {
+        if (bytes_eq(name, source)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+int share_named(struct bytes setting, int (*fn)(void *ctx, struct bytes source), void *ctx)
+{
+    struct bytes name, level;
+    int rc = 0;
+    while (rc == 0 && line_next(&setting, &name, &level)) {
+        rc = fn(ctx, name);
+    }
+    return rc;
+}
+
+static void line_put(struct buf *out, struct bytes source, struct bytes level)
+{
+    (void)buf_bytes(out, source);
+    (void)buf_put(out, ' ');
+    (void)buf_bytes(out, level);
+    (void)buf_put(out, '\n');
+}
+
+int share_edit(struct bytes setting, struct bytes source, struct bytes level, struct buf *out, struct err *e)
+{
+    struct bytes name, had;
+    bool back = bytes_eq(level, BYTES_LIT("default"));
+    bool fits = source.n > 0 && source.n <= LIMIT_NAME_BYTES &&
+                bytes_find(source, BYTES_LIT(" ")) == SIZE_MAX &&
+                bytes_find(source, BYTES_LIT("\n")) == SIZE_MAX;
+    if (!fits || (!back && level_find(level) < 0)) {
+        (void)err_set(e, ERR_USAGE, "a source shares nothing, counts or text");
+        err_hint(e,
+                 "for example: selfsame share firefox nothing; back again: selfsame share firefox default");
+        return ERR_USAGE;
+    }
+    while (line_next(&setting, &name, &had)) {
+        if (!bytes_eq(name, source)) {
+            line_put(out, name, had);
+        }
+    }
+    if (!back) {
+        line_put(out, source, level);
+    }
+    return out->err != 0 ? err_set(e, out->err, "the setting grows too long") : 0;
+}
+
 int share_load(struct store *s, struct buf *out, struct err *e)
 {
     const struct setting *k = NULL;

@@ -26,6 +26,15 @@ enum share_level { SHARE_NOTHING, SHARE_COUNTS, SHARE_TEXT };
 /* The value of the setting, as text. */
 int share_check(struct bytes value, struct err *e) MUST_CHECK;
 enum share_level share_level_of(struct bytes setting, struct bytes source);
+const char *share_level_name(enum share_level level);
+/* Whether the setting has a line of this very source. */
+bool share_is_set(struct bytes setting, struct bytes source);
+/* The sources that it names, "*" among them. fn returns 0 to go on. */
+int share_named(struct bytes setting, int (*fn)(void *ctx, struct bytes source), void *ctx) MUST_CHECK;
+/* The setting with this source at `level` ("default": without a line of its own), appended to out. ERR_USAGE.
+ */
+int share_edit(struct bytes setting, struct bytes source, struct bytes level, struct buf *out,
+               struct err *e) MUST_CHECK;
 /* The setting of this device, appended to out. */
 int share_load(struct store *s, struct buf *out, struct err *e) MUST_CHECK;
 /* After the setting changed: takes back what was learnt from sources that share nothing now, learns from

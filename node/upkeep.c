@@ -3,6 +3,7 @@
 
 #include "node/identity.h"
 #include "node/merged.h"
+#include "node/words.h"
 
 #define HOUR_MS (60 * 60 * 1000)
 #define IDLE_MS 3000             /* quiet for so long before the disk is cleared */
@@ -82,6 +83,10 @@ static void group_keep(struct node *n)
     int rc = 0;
     if (n->regrouped || now >= n->group_due_ms) {
         rc = group_settle(n->group, clock_wall_ms(&n->clock), &changed, &e);
+    }
+    if (rc == 0 && (n->words_due || now >= n->group_due_ms)) {
+        n->words_due = false;
+        rc = words_settle(n, &e);
     }
     if (rc == 0 && now >= n->group_due_ms) {
         rc = sleepers_mark(n, &slept, &e);

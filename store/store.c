@@ -14,6 +14,7 @@
 #include "base/check.h"
 #include "base/cursor.h"
 #include "base/limits.h"
+#include "store/vectors.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -238,6 +239,7 @@ void store_close(struct store *s)
     if (s->in_txn) {
         store_rollback(s);
     }
+    store_vectors_close(s);
     db_close(s);
     search_unregister(s);
     local_release(s);

@@ -12,25 +12,26 @@
 
 #include <string.h>
 
-/* A frame of fewer ops that has so many bytes is no small one; two small ones fit one frame, so that bundling
- * comes to an end. */
+/* A frame of so many bytes is no small one, nor is one that was full. So bundling leaves one small one at
+ * most, and comes to an end. */
 #define FULL_BYTES 30000u
 /* Logs of one device that are looked at; each is an incarnation of it. */
 #define OWN_LOGS_MAX 1024u
 
 _Static_assert(WIRE_FULL_EXTRA + 61440u <= FRAME_WIRE_MAX && WIRE_STRIPPED_EXTRA + 61440u <= FRAME_WIRE_MAX,
                "the largest padded content fits");
-_Static_assert(LIMIT_OP_BYTES + SALT_BYTES + 3 <= FRAME_CONTENT_MAX, "one op fits");
+_Static_assert(LIMIT_OP_BYTES + SALT_BYTES + 3 <= FRAME_PLAIN_MAX, "one op fits");
 
 /* ---- sealing a run */
 
 struct sealer {
     const struct frames_env *f;
     struct err *e;
+    struct id log;         /* h.log is its root: what was signed holds for a branch, too */
     struct frame_header h; /* of the frame being filled; count 0: none */
     const uint8_t *key;
     uint32_t bare;
-    struct buf content, out;
+    struct buf plain, content, out;
 };
 
 static void sealer_init(struct sealer *s, const struct frames_env *f, const struct id *log, struct err *e)
@@ -38,15 +39,19 @@ static void sealer_init(struct sealer *s, const struct frames_env *f, const stru
     memset(s, 0, sizeof *s);
     s->f = f;
     s->e = e;
-    s->h.log = *log;
+    uint64_t base;
+    s->log = *log;
+    group_log_root(f->group, log, &s->h.log, &base);
     device_id_of(f->keys->sign.pk, &s->h.device);
     group_id(f->group, &s->h.group);
+    buf_init(&s->plain, FRAME_PLAIN_MAX);
     buf_init(&s->content, FRAME_CONTENT_MAX);
     buf_init(&s->out, FRAME_WIRE_MAX);
 }
 
 static void sealer_release(struct sealer *s)
 {
+    buf_release(&s->plain);
     buf_release(&s->content);
     buf_release(&s->out);
 }
@@ -55,7 +60,7 @@ static void sealer_release(struct sealer *s)
 static int keep(struct sealer *s)
 {
     struct frame fr;
-    struct frame_row row = {.log = s->h.log, .first = s->h.first, .bare = s->bare, .whole = true};
+    struct frame_row row = {.log = s->log, .first = s->h.first, .bare = s->bare, .whole = true};
     int rc = frame_decode(buf_view(&s->out), &fr, s->e);
     CHECK(rc == 0);
     row.last = s->h.first + (s->h.count - 1);
@@ -65,15 +70,18 @@ static int keep(struct sealer *s)
     return frame_rows_put(s->f->store, &row, s->e);
 }
 
-static int flush(struct sealer *s)
+static int flush(struct sealer *s, bool full)
 {
     if (s->h.count == 0)
         return 0;
     struct frame_keys k = {s->key, &s->f->keys->sign};
-    buf_clear(&s->out);
-    int rc = frame_seal(&s->h, &k, s->f->rng, buf_view(&s->content), &s->out);
-    rc = rc ? err_set(s->e, rc, "sealing a frame") : keep(s);
+    s->h.flags = full ? FRAME_FLAG_FULL : 0;
     buf_clear(&s->content);
+    buf_clear(&s->out);
+    int rc = content_pack(buf_view(&s->plain), &s->h.device, &s->content);
+    rc = rc ? rc : frame_seal(&s->h, &k, s->f->rng, buf_view(&s->content), &s->out);
+    rc = rc ? err_set(s->e, rc, "sealing a frame") : keep(s);
+    buf_clear(&s->plain);
     s->h.first += s->h.count;
     s->h.count = 0;
     s->h.before = s->h.after;
@@ -85,11 +93,11 @@ static int seal_op(void *ctx, const struct op_record *r)
 {
     struct sealer *s = ctx;
     int rc = 0;
-    if (s->h.count == FRAME_OPS || s->content.n + content_size(r) > FRAME_CONTENT_MAX)
-        rc = flush(s);
-    content_put(&s->content, r, false);
-    if (!rc && s->content.err)
-        rc = err_set(s->e, s->content.err, "sealing a frame");
+    if (s->h.count == FRAME_OPS || s->plain.n + content_size(r) > FRAME_PLAIN_MAX)
+        rc = flush(s, true);
+    content_put(&s->plain, r, false);
+    if (!rc && s->plain.err)
+        rc = err_set(s->e, s->plain.err, "sealing a frame");
     chain_next(&s->h.after, &r->hash);
     s->bare += r->op.n == 0;
     s->h.count++;
@@ -101,14 +109,21 @@ static int seal_run(struct sealer *s, uint64_t first, uint64_t last)
 {
     s->h.first = first;
     s->h.after = s->h.before;
-    int rc = store_ops(s->f->store, &s->h.log, first - 1, last - (first - 1), seal_op, s, s->e);
-    return rc ? rc : flush(s);
+    int rc = store_ops(s->f->store, &s->log, first - 1, last - (first - 1), seal_op, s, s->e);
+    return rc ? rc : flush(s, s->h.count == FRAME_OPS);
 }
 
 /* ---- what is to be sealed */
 
+struct own_log {
+    struct id log, root;
+    uint64_t seq, base;
+};
+
 struct tail {
     struct id epoch;     /* of the newest frame; the run of small ones ends where it changes */
+    uint64_t base;       /* the log branched off behind this op */
+    bool any;            /* there is a frame */
     uint64_t last;       /* sealed up to here */
     struct hash after;   /* the chain there */
     uint64_t first, ops; /* the run of small frames at the end */
@@ -123,13 +138,15 @@ static int tail_row(void *ctx, const struct frame_row *row)
     int rc = frame_header_decode(row->header, &h, NULL);
     if (rc)
         return ERR_CORRUPT;
-    if (t->last == 0) {
+    if (!t->any) {
+        t->any = true;
         t->last = row->last;
         t->after = h.after;
         t->first = row->last + 1;
         t->epoch = h.epoch;
     }
-    bool small = h.count < FRAME_OPS && h.body_bytes < FULL_BYTES && row->last + 1 == t->first;
+    bool small = !(h.flags & FRAME_FLAG_FULL) && h.body_bytes < FULL_BYTES && row->last + 1 == t->first &&
+                 row->first > t->base;
     if (!small || !id_eq(&h.epoch, &t->epoch))
         return 1;
     t->first = row->first;
@@ -139,11 +156,14 @@ static int tail_row(void *ctx, const struct frame_row *row)
     return 0;
 }
 
-static int tail_of(const struct frames_env *f, const struct id *log, struct tail *t, struct err *e)
+static int tail_of(const struct frames_env *f, const struct own_log *l, struct tail *t, struct err *e)
 {
+    struct log_head head = {.log = l->log, .root = l->root, .seq = l->seq, .base = l->base};
     memset(t, 0, sizeof *t);
-    chain_start(log, &t->after);
-    int rc = frame_rows_back(f->store, log, tail_row, t, e);
+    t->base = t->last = l->base;
+    chain_start(&l->root, &t->after);
+    int rc = l->base > 0 ? store_chain_at(f->store, &head, l->base, &t->after, e) : 0;
+    rc = rc ? rc : frame_rows_back(f->store, &l->log, tail_row, t, e);
     return rc ? err_wrap(e, rc, "reading frames") : 0;
 }
 
@@ -163,21 +183,21 @@ static int bundle(struct sealer *s, const struct tail *t, struct err *e)
     s->key = group_epoch_key(s->f->group, &t->epoch);
     if (!s->key)
         return 0;
-    int rc = frame_rows_drop(s->f->store, &s->h.log, t->first, t->last, e);
+    int rc = frame_rows_drop(s->f->store, &s->log, t->first, t->last, e);
     s->h.epoch = t->epoch;
     s->h.before = t->before;
     return rc ? rc : seal_run(s, t->first, t->last);
 }
 
-static int seal_log(const struct frames_env *f, const struct id *log, uint64_t head, struct err *e)
+static int seal_log(const struct frames_env *f, const struct own_log *l, struct err *e)
 {
     struct sealer s;
     struct tail t;
-    sealer_init(&s, f, log, e);
-    int rc = tail_of(f, log, &t, e);
-    if (!rc && t.last < head) {
-        rc = seal_new(&s, &t, head, e);
-        rc = rc ? rc : tail_of(f, log, &t, e);
+    sealer_init(&s, f, &l->log, e);
+    int rc = tail_of(f, l, &t, e);
+    if (!rc && t.last < l->seq) {
+        rc = seal_new(&s, &t, l->seq, e);
+        rc = rc ? rc : tail_of(f, l, &t, e);
     }
     if (!rc && (t.ops >= FRAME_OPS || t.bytes >= FULL_BYTES))
         rc = bundle(&s, &t, e);
@@ -186,11 +206,6 @@ static int seal_log(const struct frames_env *f, const struct id *log, uint64_t h
 }
 
 /* ---- our logs */
-
-struct own_log {
-    struct id log;
-    uint64_t seq;
-};
 
 struct own_logs {
     const struct frames_env *f;
@@ -206,7 +221,7 @@ static int find_own(void *ctx, const struct log_head *h)
     uint64_t cut;
     (void)group_log(o->f->group, &h->log, &owner, &cut);
     if (id_eq(&owner, &o->device) && o->n < OWN_LOGS_MAX)
-        o->log[o->n++] = (struct own_log){h->log, h->seq};
+        o->log[o->n++] = (struct own_log){h->log, h->root, h->seq, h->base};
     return 0;
 }
 
@@ -215,7 +230,7 @@ static int seal_all(const struct own_logs *o, int64_t now_ms, struct err *e)
     int rc = 0;
     for (size_t i = 0; rc == 0 && i < o->n; i++) {
         rc = group_open_log(o->f->group, &o->log[i].log, now_ms, e);
-        rc = rc ? rc : seal_log(o->f, &o->log[i].log, o->log[i].seq, e);
+        rc = rc ? rc : seal_log(o->f, &o->log[i], e);
     }
     return rc;
 }
@@ -241,7 +256,7 @@ int frames_seal(const struct frames_env *f, int64_t now_ms, struct err *e)
 /* ---- frames for others */
 
 struct making {
-    struct buf content;
+    struct buf plain, content;
     bool withheld; /* the reader gets hashes alone */
     uint64_t n;
     uint32_t bare;
@@ -251,19 +266,23 @@ struct making {
 static int put_op(void *ctx, const struct op_record *r)
 {
     struct making *m = ctx;
-    content_put(&m->content, r, m->withheld);
+    content_put(&m->plain, r, m->withheld);
     m->bare += r->op.n == 0;
     m->n++;
-    return m->content.err ? err_set(m->e, m->content.err, "making a frame") : 0;
+    return m->plain.err ? err_set(m->e, m->plain.err, "making a frame") : 0;
 }
 
-static int read_ops(const struct frames_env *f, const struct frame_row *row, struct making *m)
+static int read_ops(const struct frames_env *f, const struct frame_row *row, const struct id *device,
+                    struct making *m)
 {
     uint64_t n = row->last - (row->first - 1);
     int rc = store_ops(f->store, &row->log, row->first - 1, n, put_op, m, m->e);
     if (!rc && m->n != n)
         rc = err_set(m->e, ERR_CORRUPT, "a log lacks ops of a frame");
-    return rc;
+    if (rc)
+        return rc;
+    rc = content_pack(buf_view(&m->plain), device, &m->content);
+    return rc ? err_set(m->e, rc, "making a frame") : 0;
 }
 
 /* The frame as its author made it: 1, or 0 when it does not come out the same. */
@@ -310,8 +329,9 @@ static int make_wire(const struct frames_env *f, const struct frame_row *row, co
     if (frame_header_decode(row->header, &h, NULL))
         return err_set(e, ERR_CORRUPT, "a stored frame is damaged");
     m.withheld = reader && !group_can_read(f->group, reader, &h.epoch);
+    buf_init(&m.plain, FRAME_PLAIN_MAX);
     buf_init(&m.content, FRAME_CONTENT_MAX);
-    int rc = read_ops(f, row, &m);
+    int rc = read_ops(f, row, &h.device, &m);
     if (!rc) {
         rc = make_full(f, row, &h, &m, out);
         if (rc < 0)
@@ -319,6 +339,7 @@ static int make_wire(const struct frames_env *f, const struct frame_row *row, co
         else
             rc = rc == 0 ? make_stripped(f, row, &m, out) : 0;
     }
+    buf_release(&m.plain);
     buf_release(&m.content);
     return rc;
 }

@@ -1,6 +1,7 @@
 /* Inside of frames: the content that is sealed, and the wire form.
  *
- *   content := for each op: length varint, then if it is above 0: salt 16 ‖ op, else: op hash 32
+ *   plain   := for each op: length varint, then if it is above 0: salt 16 ‖ op, else: op hash 32
+ *   content := 1 ‖ plain, packed (frames_pack.c) | 0 ‖ plain, if that does not go or is too long
  *   wire    := 1 ‖ frame (crypto/frame.h)
  *            | 2 ‖ header ‖ body hash 32 ‖ signature ‖ epoch 16 ‖ sealed content, padded as a frame's
  */
@@ -15,13 +16,26 @@
 #define WIRE_FULL_EXTRA (1 + FRAME_EXTRA_BYTES)
 #define WIRE_STRIPPED_EXTRA (1 + FRAME_HEADER_BYTES + HASH_BYTES + SIGN_BYTES + ID_BYTES + AEAD_EXTRA_BYTES)
 
-/* Appends one op; `bare`: its hash alone, whatever is known of it. */
+#define CONTENT_PLAIN 0
+#define CONTENT_PACKED 1
+/* The author ended the frame because it was full; only its own bundling looks at it. */
+#define FRAME_FLAG_FULL 1u
+
+/* Appends one op to the plain form; `bare`: its hash alone, whatever is known of it. */
 void content_put(struct buf *b, const struct op_record *r, bool bare);
 size_t content_size(const struct op_record *r);
 /* Reads h->count ops of h->log into ops (room for all); hashes are computed, views borrowed. *bare counts
  * those that are a hash alone. ERR_FORMAT, ERR_LIMIT. */
-int content_read(struct bytes content, const struct frame_header *h, struct op_record *ops, uint32_t *bare,
+int content_read(struct bytes plain, const struct frame_header *h, struct op_record *ops, uint32_t *bare,
                  struct err *e) MUST_CHECK;
+
+/* The content of a frame by `device` from its plain form, at most FRAME_PLAIN_MAX bytes, into an empty
+ * buffer. ERR_NOMEM alone, for FRAME_CONTENT_MAX bytes are enough. */
+int content_pack(struct bytes plain, const struct id *device, struct buf *out) MUST_CHECK;
+/* The other way, into an empty buffer of at most FRAME_PLAIN_MAX bytes. ERR_VERSION: a form of a later build;
+ * ERR_FORMAT, ERR_LIMIT: not what content_pack() gives for any plain form. */
+int content_unpack(struct bytes content, const struct id *device, struct buf *plain,
+                   struct err *e) MUST_CHECK;
 
 /* A frame in wire form, taken apart; views of it. */
 struct wire {

@@ -46,11 +46,11 @@ static void read_op(struct rd *r, struct op_record *out)
         op_hash(out->salt, out->op, &out->hash);
 }
 
-int content_read(struct bytes content, const struct frame_header *h, struct op_record *ops, uint32_t *bare,
+int content_read(struct bytes plain, const struct frame_header *h, struct op_record *ops, uint32_t *bare,
                  struct err *e)
 {
     struct rd r;
-    rd_init(&r, content);
+    rd_init(&r, plain);
     *bare = 0;
     for (uint32_t i = 0; i < h->count && !r.err; i++) {
         ops[i] = (struct op_record){.log = h->log, .seq = h->first + i};

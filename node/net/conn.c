@@ -38,9 +38,7 @@ void conn_free(struct net *t, struct conn *c)
 {
     session_free(c->session);
     stream_free(c->stream);
-    if (t->pair.conn == c) {
-        t->pair.conn = NULL;
-    }
+    pair_forget(t, c);
     *c = (struct conn){.kind = CONN_FREE};
 }
 
@@ -143,9 +141,7 @@ void conn_close(struct net *t, struct conn *c)
     account(t, c);
     session_free(c->session);
     c->session = NULL;
-    if (t->pair.conn == c) {
-        t->pair.conn = NULL;
-    }
+    pair_forget(t, c);
     c->kind = CONN_CLOSING;
     c->deadline_ms = net_now(t) + CLOSING_MS;
     stream_push(c->stream);
@@ -303,17 +299,26 @@ static void member_enters(struct net *t, struct conn *c, struct bytes rest)
     buf_release(&message);
 }
 
+static void pairing_begins(struct net *t, struct conn *c, struct bytes hello)
+{
+    c->kind = CONN_PAIRING;
+    pair_took(t, c);
+    pair_message(t, c, hello);
+}
+
 static void first_message(struct net *t, struct conn *c, struct bytes message)
 {
+    struct bytes hello;
     struct bytes rest = bytes_slice(message, 1, message.n);
     if (c->knocked) {
         member_enters(t, c, message);
     } else if (message.p[0] == 'S') {
         member_knocks(t, c, rest);
     } else if (message.p[0] == 'P' && rest.n > 0 && !c->over && pair_may_answer(t)) {
-        c->kind = CONN_PAIRING;
-        pair_took(t, c);
-        pair_message(t, c, rest);
+        pairing_begins(t, c, rest);
+    } else if (message.p[0] == 'R' && !c->over && recovery_may_answer(t, rest, &hello)) {
+        c->recovering = true;
+        pairing_begins(t, c, hello);
     } else {
         conn_close(t, c);
     }

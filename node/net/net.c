@@ -52,7 +52,8 @@ static bool is_met(const struct net *t, const struct id *device)
 static const struct member *other_at(const struct net *t, size_t i)
 {
     const struct member *m = group_member_at(t->n->group, i);
-    return m->state != MEMBER_REMOVED && !id_eq(&m->device, &t->n->home.device) ? m : NULL;
+    bool is_other = m->state != MEMBER_REMOVED && !m->words && !id_eq(&m->device, &t->n->home.device);
+    return is_other ? m : NULL;
 }
 
 static bool in_group(const struct net *t)
@@ -83,13 +84,14 @@ void net_missing(struct net *t)
     }
 }
 
-/* A device alone has nobody to be found by, and stays silent. */
+/* A device alone has nobody to be found by, and stays silent; with recovery words, by whoever types them. */
 static void announcing_set(struct net *t)
 {
     bool others = false;
     size_t n = in_group(t) ? group_members(t->n->group) : 0;
     for (size_t i = 0; i < n; i++) {
-        others = others || other_at(t, i) != NULL;
+        const struct member *m = group_member_at(t->n->group, i);
+        others = others || other_at(t, i) != NULL || (m->words && m->state != MEMBER_REMOVED);
     }
     if (t->discover != NULL) {
         discover_member(t->discover, others ? net_secret(t) : NULL, &t->n->home.device);
@@ -381,9 +383,8 @@ static int64_t discovery_step(struct net *t)
     while (discover_next(t->discover, &b)) {
         if (b.kind == BEACON_MEMBER) {
             member_heard(t, &b);
-        } else {
-            pair_heard(t, &b);
         }
+        pair_heard(t, &b);
     }
     return discover_step(t->discover);
 }

@@ -7,12 +7,16 @@
  * first, and its first message begins with one byte that says what it wants:
  *
  *   'S' ‖ knock 16 ‖ head 32     a session of members (Noise IK): head are the first 32 bytes of its first
- * message, whose rest is the next message; sync/PROTOCOL.md says how it goes on 'P' ‖ first message of a
- * pairing     answered only while a code is shown
+ * message, whose rest is the next message; sync/PROTOCOL.md says how it goes on
+ *   'P' ‖ first message of a pairing     answered only while a code is shown
+ *   'R' ‖ knock 24 ‖ first message of a pairing by recovery words     answered when the knock is that of
+ * recovery words of the group, used or not (crypto/pair.h)
  *
  * knock = BLAKE2b(key = the group's secret, label ‖ head)[0..15]: a stranger cannot make one, so that a flood
  * of garbage costs a hash each, no curve arithmetic and no large buffer. It names nobody and proves nothing
- * else: who has overheard one can send it again, and gets as far as the handshake.
+ * else: who has overheard one can send it again, and gets as far as the handshake. The knock of recovery
+ * words is a beacon over the message, keyed by pair_knock_words(): good for an hour or two; who has overheard
+ * one gets one answer, of random bytes.
  *
  * Strangers. Whoever has not shown to be a member gets not one byte, a row of a small table and 10 seconds.
  * When the table is full a newcomer takes the oldest row: of its own address when that has its share, so that
@@ -72,6 +76,7 @@ struct pairing_io {
      * one message to out, sent whatever is returned. 0 to go on, negative to close once that is sent. */
     int (*on)(void *ctx, struct bytes message, struct buf *out);
     void *ctx;
+    const uint8_t *knock; /* joiner by recovery words: the secret of their knock, borrowed; else NULL */
 };
 /* ERR_INUSE: there is a pairing already. `io` is copied. Both functions end a connection that a pairing
  * before has left. */
@@ -82,6 +87,10 @@ int net_pair_join(struct net *t, const char *address, const struct pairing_io *i
 int net_pair_send(struct net *t, struct bytes message, struct err *e) MUST_CHECK;
 /* Ends the pairing: what is queued is still sent, then the connection closed. `on` is not called any more. */
 void net_pair_stop(struct net *t);
+/* From now on answers 'R' connections with `io` (copied; NULL: no longer), beside a pairing, one at a time;
+ * net_recovery_words(): the words that the one of now has knocked with. */
+void net_recovery(struct net *t, const struct pairing_io *io);
+const struct id *net_recovery_words(const struct net *t);
 /* Whether a pairing host has been heard (a joiner without address tells its user). */
 bool net_pair_heard(const struct net *t);
 

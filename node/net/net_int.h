@@ -37,6 +37,7 @@ enum conn_kind {
 struct conn {
     enum conn_kind kind;
     bool dialed, for_pairing, over; /* over: its address keeps failing */
+    bool recovering;                /* CONN_PAIRING: somebody comes by our recovery words */
     bool proved;                    /* the session's peer is really there: no replay of a first message */
     struct stream *stream;
     struct session *session;
@@ -67,7 +68,8 @@ struct net {
     struct dial dial;
     struct strangers strangers;
     struct conn conns[NET_CONNECTIONS_MAX];
-    struct pair_side pair;
+    struct pair_side pair, recovery;
+    struct id recovery_words;       /* that the recovery's connection knocked with */
     char host_met[ADDR_HOST_BYTES]; /* where a pairing host answered: dialed once it is a member; "" */
     uint16_t port_met;
     int epoll_fd;
@@ -106,8 +108,11 @@ void conn_free(struct net *t, struct conn *c);
 
 /* node/net/pair_side.c: what concerns a pairing. */
 bool pair_may_answer(const struct net *t);
-void pair_took(struct net *t, struct conn *c);      /* a joiner's first message has come */
-void pair_connected(struct net *t, struct conn *c); /* to a host */
+/* Whether this is the knock of recovery words of the group, and may be answered; *hello is what follows. */
+bool recovery_may_answer(struct net *t, struct bytes knocked, struct bytes *hello);
+void pair_forget(struct net *t, const struct conn *c); /* it is being closed */
+void pair_took(struct net *t, struct conn *c);         /* a joiner's first message has come */
+void pair_connected(struct net *t, struct conn *c);    /* to a host */
 void pair_message(struct net *t, struct conn *c, struct bytes message);
 void pair_lost(struct net *t, struct conn *c); /* the connection, or the attempt to make it */
 void pair_heard(struct net *t, const struct beacon *b);

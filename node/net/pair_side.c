@@ -9,10 +9,27 @@
 /* A part of the records of a membership, sealed; identity's messages are smaller. */
 #define PAIR_OUT_MAX STREAM_MESSAGE_MAX
 
-static void pair_queue(struct conn *c, struct bytes message)
+static struct pair_side *side_of(struct net *t, const struct conn *c)
 {
-    static const uint8_t kind = 'P';
-    struct bytes first = c->dialed && c->n_out == 0 ? bytes_of(&kind, 1) : BYTES_NONE;
+    return c->recovering ? &t->recovery : &t->pair;
+}
+
+/* What the dialer's first message begins with. */
+static struct bytes knock_make(struct net *t, struct bytes message, uint8_t room[1 + BEACON_BYTES])
+{
+    const uint8_t *secret = t->pair.io.knock;
+    room[0] = secret != NULL ? 'R' : 'P';
+    if (secret == NULL) {
+        return bytes_of(room, 1);
+    }
+    beacon_make(secret, clock_wall_ms(&t->n->clock), &t->n->rng, message, room + 1);
+    return bytes_of(room, 1 + BEACON_BYTES);
+}
+
+static void pair_queue(struct net *t, struct conn *c, struct bytes message)
+{
+    uint8_t room[1 + BEACON_BYTES];
+    struct bytes first = c->dialed && c->n_out == 0 ? knock_make(t, message, room) : BYTES_NONE;
     if (message.n > 0 && message.n + first.n <= STREAM_MESSAGE_MAX &&
         stream_send(c->stream, first, message) == 0) {
         c->n_out++;
@@ -25,9 +42,10 @@ static void pair_call(struct net *t, struct conn *c, struct bytes message)
 {
     struct buf out;
     buf_init(&out, PAIR_OUT_MAX);
-    int rc = t->pair.io.on(t->pair.io.ctx, message, &out);
+    struct pair_side *side = side_of(t, c);
+    int rc = side->io.on(side->io.ctx, message, &out);
     if (out.err == 0) {
-        pair_queue(c, buf_view(&out));
+        pair_queue(t, c, buf_view(&out));
     }
     if (rc != 0 || out.err != 0) {
         conn_close(t, c);
@@ -40,15 +58,46 @@ bool pair_may_answer(const struct net *t)
     return t->pair.on && t->pair.host && t->pair.conn == NULL;
 }
 
+bool recovery_may_answer(struct net *t, struct bytes knocked, struct bytes *hello)
+{
+    uint8_t secret[KEY_BYTES];
+    bool right = false;
+    const struct group *g = t->n->group;
+    *hello = bytes_slice(knocked, BEACON_BYTES, knocked.n);
+    if (!t->recovery.on || t->recovery.conn != NULL || hello->n != PAIR_HELLO_BYTES ||
+        !group_is_active(g, &t->n->home.device)) {
+        return false;
+    }
+    for (size_t i = 0; i < group_members(g) && !right; i++) {
+        const struct member *m = group_member_at(g, i);
+        if (m->words) {
+            pair_knock_words(m->cert.sign_pk, secret);
+            right = beacon_check(secret, clock_wall_ms(&t->n->clock), *hello, knocked.p);
+            t->recovery_words = m->device;
+        }
+    }
+    mem_wipe(secret, sizeof(secret));
+    return right;
+}
+
+void pair_forget(struct net *t, const struct conn *c)
+{
+    struct pair_side *side = side_of(t, c);
+    if (side->conn == c) {
+        side->conn = NULL;
+    }
+}
+
 /* Both ends: from now on it is the pairing's connection. */
 static bool pair_begin(struct net *t, struct conn *c)
 {
-    if (!t->pair.on || t->pair.conn != NULL) {
+    struct pair_side *side = side_of(t, c);
+    if (!side->on || side->conn != NULL) {
         conn_close(t, c);
         return false;
     }
     stream_limit(c->stream, STREAM_MESSAGE_MAX);
-    t->pair.conn = c;
+    side->conn = c;
     c->since_ms = net_now(t);
     c->deadline_ms = c->since_ms + PAIR_START_MS;
     return true;
@@ -69,10 +118,10 @@ void pair_connected(struct net *t, struct conn *c)
 
 void pair_message(struct net *t, struct conn *c, struct bytes message)
 {
-    if (t->pair.conn != c) {
+    if (side_of(t, c)->conn != c) {
         return;
     }
-    t->pair.answered = true;
+    side_of(t, c)->answered = true;
     if (c->dialed) {
         (void)snprintf(t->host_met, sizeof(t->host_met), "%s", c->host);
         t->port_met = c->port;
@@ -86,16 +135,17 @@ void pair_message(struct net *t, struct conn *c, struct bytes message)
 void pair_lost(struct net *t, struct conn *c)
 {
     struct buf out;
-    bool its = t->pair.conn == c || (t->pair.on && c->kind == CONN_DIALING);
-    if (!its || !t->pair.on) {
+    struct pair_side *side = side_of(t, c);
+    bool its = side->conn == c || (side->on && c->kind == CONN_DIALING);
+    if (!its || !side->on) {
         return;
     }
-    t->pair.conn = NULL;
-    if (!t->pair.host && !t->pair.given && !t->pair.answered) {
+    side->conn = NULL;
+    if (!side->host && !side->given && !side->answered) {
         return; /* the next host that is heard */
     }
     buf_init(&out, PAIR_OUT_MAX);
-    (void)t->pair.io.on(t->pair.io.ctx, BYTES_NONE, &out);
+    (void)side->io.on(side->io.ctx, BYTES_NONE, &out);
     buf_release(&out);
 }
 
@@ -129,7 +179,8 @@ void pair_heard(struct net *t, const struct beacon *b)
     char text[ADDR_TEXT];
     char host[ADDR_HOST_BYTES];
     uint16_t port = 0;
-    if (!t->pair.on || t->pair.host || t->pair.given) {
+    bool by_words = t->pair.io.knock != NULL; /* any device may be one of the group: the handshake tells */
+    if (!t->pair.on || t->pair.host || t->pair.given || by_words != (b->kind == BEACON_MEMBER)) {
         return;
     }
     t->pair.heard = true;
@@ -174,7 +225,8 @@ int net_pair_join(struct net *t, const char *address, const struct pairing_io *i
     uint16_t port = 0;
     if (address == NULL && t->discover == NULL) {
         (void)err_set(e, ERR_NOTFOUND, "discovery is off, so the other device cannot be looked for");
-        err_hint(e, "give its address: selfsame pair CODE --address HOST:PORT");
+        err_hint(e, "give its address: selfsame %s --address HOST:PORT",
+                 io->knock != NULL ? "recover" : "pair CODE");
         return ERR_NOTFOUND;
     }
     int rc = address != NULL ? addr_split(address, host, &port, e) : 0;
@@ -198,7 +250,7 @@ int net_pair_send(struct net *t, struct bytes message, struct err *e)
         return err_set(e, ERR_NOTFOUND, "the other device is not connected");
     }
     unsigned before = c->n_out;
-    pair_queue(c, message);
+    pair_queue(t, c, message);
     return c->n_out > before ? 0 : err_set(e, ERR_LIMIT, "the other device takes nothing");
 }
 
@@ -208,13 +260,29 @@ void net_pair_stop(struct net *t)
     t->pair.on = false;
     for (size_t i = 0; i < NET_CONNECTIONS_MAX; i++) {
         struct conn *c = &t->conns[i];
-        if (c->kind == CONN_PAIRING || (c->kind == CONN_DIALING && c->for_pairing)) {
+        if ((c->kind == CONN_PAIRING && !c->recovering) || (c->kind == CONN_DIALING && c->for_pairing)) {
             conn_close(t, c);
         }
     }
     if (was_host && t->discover != NULL) {
         discover_pairing(t->discover, false);
     }
+}
+
+void net_recovery(struct net *t, const struct pairing_io *io)
+{
+    if (t->recovery.conn != NULL) {
+        conn_close(t, t->recovery.conn);
+    }
+    t->recovery = (struct pair_side){.on = io != NULL, .host = true};
+    if (io != NULL) {
+        t->recovery.io = *io;
+    }
+}
+
+const struct id *net_recovery_words(const struct net *t)
+{
+    return &t->recovery_words;
 }
 
 bool net_pair_heard(const struct net *t)

@@ -2,6 +2,7 @@
 #include "node/serve/api_int.h"
 
 #include "node/identity.h"
+#include "node/words.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -34,6 +35,16 @@ static int identity_say(const struct attention *a)
                "new device: selfsame init --renew");
     }
     return rc;
+}
+
+static int words_say(const struct attention *a)
+{
+    if (!identity_is_member(a->n) || !words_are_ours_alone(a->n)) {
+        return 0;
+    }
+    return say(
+        a, "the recovery words that were made here open this device's key file, but make no new device: they "
+           "do not belong to its group; make new ones: selfsame devices words");
 }
 
 static int quarantine_say(void *ctx, const struct quarantine *q)
@@ -70,6 +81,20 @@ static int epoch_say(const struct attention *a)
     return say(a, "there is no key that all devices share: %s (selfsame devices rotate)", e.text);
 }
 
+static int logs_say(const struct attention *a)
+{
+    size_t beyond = sync_logs_beyond(a->n->sync);
+    if (beyond == 0) {
+        return 0;
+    }
+    return say(
+        a,
+        "%zu of the logs here are beyond the %u that devices exchange: what was written in them reaches no "
+        "other device, nor theirs this one; a log is opened at every restore: found a new group with fresh "
+        "devices (selfsame init --renew)",
+        beyond, SYNC_LOGS_MAX);
+}
+
 int put_attention(struct node *n, cJSON *list, struct err *e)
 {
     struct attention a = {.n = n, .list = list};
@@ -79,7 +104,13 @@ int put_attention(struct node *n, cJSON *list, struct err *e)
                      "(selfsame config audit.rules)");
     }
     if (rc == 0) {
+        rc = words_say(&a);
+    }
+    if (rc == 0) {
         rc = epoch_say(&a);
+    }
+    if (rc == 0) {
+        rc = logs_say(&a);
     }
     if (rc == 0) {
         rc = sync_quarantine(n->sync, quarantine_say, &a, e);

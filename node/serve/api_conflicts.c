@@ -4,14 +4,13 @@
 #include "node/serve/api_int.h"
 
 #include "base/cursor.h"
-#include "base/map.h"
+#include "node/model/heads.h"
 #include "store/hlc.h"
 
 #include <stdio.h>
 #include <string.h>
 
 #define TAGS_MAX 32
-#define HEADS_MAX 16
 
 static const struct {
     uint64_t tag;
@@ -77,60 +76,6 @@ static bool version_at(const struct entity *x, enum op_tag tag, size_t i, struct
                        struct stamp *stamp)
 {
     return i == 0 ? entity_reg(x, tag, value, stamp) : entity_sibling(x, tag, i - 1, value, stamp);
-}
-
-/* ---- two revisions of one proposition ---------------------------------------------------------------------
- */
-
-struct heads {
-    struct node *n;
-    struct id of; /* what they revise */
-    struct id v[HEADS_MAX];
-    size_t n_heads;
-    struct map *revised; /* ids with a revision: how many */
-};
-
-static int revised_note(void *ctx, const struct id *id, const struct entity *x)
-{
-    struct heads *h = ctx;
-    size_t at = 0;
-    struct bytes element;
-    (void)id;
-    while (entity_set_next(x, SET_SUPERSEDES, &at, &element)) {
-        struct map_slot *slot = map_add(h->revised, element, NULL);
-        if (slot == NULL) {
-            return ERR_NOMEM;
-        }
-        slot->v.num++;
-    }
-    return 0;
-}
-
-static bool is_head(struct node *n, const struct id *id)
-{
-    struct prop p;
-    return store_prop(n->store, id, false, &p, NULL) == 0 &&
-           (p.flags & (PROP_SUPERSEDED | PROP_DROPPED)) == 0;
-}
-
-static int head_note(void *ctx, const struct id *id, const struct entity *x)
-{
-    struct heads *h = ctx;
-    size_t at = 0;
-    struct bytes element;
-    while (entity_set_next(x, SET_SUPERSEDES, &at, &element)) {
-        if (bytes_eq(element, bytes_of(h->of.b, ID_BYTES)) && h->n_heads < HEADS_MAX && is_head(h->n, id)) {
-            h->v[h->n_heads++] = *id;
-        }
-    }
-    return 0;
-}
-
-static int heads_of(struct heads *h, const struct id *of, struct err *e)
-{
-    h->of = *of;
-    h->n_heads = 0;
-    return store_entities(h->n->store, SPACE_EDGE, head_note, h, e);
 }
 
 /* ---- listing ----------------------------------------------------------------------------------------------
@@ -222,24 +167,17 @@ static int head_put(struct conflicts *c, cJSON *choices, size_t i, const struct 
     return choice_put(c->n, choices, i, &stamp, text);
 }
 
-static int revisions_list(struct conflicts *c, struct err *e)
+/* Named by what they revise; when that was forgotten, by the first of them. */
+static int heads_put(void *ctx, const struct heads *h)
 {
-    struct heads h = {.n = c->n, .revised = map_new()};
-    int rc = h.revised != NULL ? store_entities(c->n->store, SPACE_EDGE, revised_note, &h, e) : ERR_NOMEM;
-    for (size_t i = 0; rc == 0 && i < map_count(h.revised); i++) {
-        const struct map_slot *slot = map_at(h.revised, i);
-        struct id of;
-        if (slot->v.num < 2 || slot->key.n != ID_BYTES) {
-            continue;
-        }
-        memcpy(of.b, slot->key.p, ID_BYTES);
-        rc = heads_of(&h, &of, e);
-        cJSON *choices = rc == 0 && h.n_heads > 1 ? conflict_put(c->n, c->list, &of, FIELD_REVISION) : NULL;
-        for (size_t k = 0; rc == 0 && choices != NULL && k < h.n_heads; k++) {
-            rc = head_put(c, choices, k, &h.v[k]);
-        }
+    struct conflicts *c = ctx;
+    struct prop p;
+    const struct id *id = store_prop(c->n->store, &h->of, false, &p, NULL) == 0 ? &h->of : &h->v[0];
+    cJSON *choices = conflict_put(c->n, c->list, id, FIELD_REVISION);
+    int rc = choices != NULL ? 0 : ERR_NOMEM;
+    for (size_t i = 0; rc == 0 && i < h->n; i++) {
+        rc = head_put(c, choices, i, &h->v[i]);
     }
-    map_free(h.revised);
     return rc;
 }
 
@@ -255,7 +193,7 @@ int api_conflicts(struct node *n, const cJSON *req, cJSON *doc, struct err *e)
         rc = prop_list(&c, &id, e);
     }
     if (rc == 0) {
-        rc = revisions_list(&c, e);
+        rc = heads_each(n->store, heads_put, &c, e);
     }
     buf_release(&c.ids);
     entity_free(c.x);
@@ -337,26 +275,25 @@ static int field_resolve(struct node *n, struct resolve *w, struct err *e)
 /* The chosen revision revises the others, too. */
 static int revision_resolve(struct node *n, struct resolve *w, struct err *e)
 {
-    struct heads h = {.n = n};
-    struct draft d;
-    int rc = heads_of(&h, &w->id, e);
-    if (rc == 0 && (w->choice == 0 || w->choice > h.n_heads || h.n_heads < 2)) {
+    struct heads h;
+    int rc = heads_find(n->store, &w->id, &h, e);
+    if (rc == 0 && (w->choice == 0 || w->choice > h.n)) {
         rc = choice_missing(w, e);
     }
-    if (rc != 0) {
-        return rc;
+    if (rc == 0) {
+        rc = heads_settle(n->store, &h, w->choice - 1, e);
+        w->id = h.v[w->choice - 1];
     }
-    draft_init(&d);
-    draft_reset(&d, SPACE_EDGE, CLASS_EDIT, &h.v[w->choice - 1]);
-    for (size_t i = 0; i < h.n_heads; i++) {
-        if (i != w->choice - 1) {
-            draft_set_add(&d, SET_SUPERSEDES, bytes_of(h.v[i].b, ID_BYTES));
-        }
-    }
-    rc = store_write(n->store, &d, e);
-    draft_release(&d);
     (void)snprintf(w->resolved, sizeof(w->resolved), FIELD_REVISION);
     return rc;
+}
+
+/* Nothing but its revisions is in conflict. */
+static bool only_revised(struct node *n, const struct resolve *w)
+{
+    uint64_t tags[TAGS_MAX];
+    struct heads h;
+    return entity_conflicts(w->x, tags, TAGS_MAX) == 0 && heads_find(n->store, &w->id, &h, NULL) == 0;
 }
 
 static int resolve_body(struct node *n, void *ctx, struct err *e)
@@ -366,6 +303,9 @@ static int resolve_body(struct node *n, void *ctx, struct err *e)
         return revision_resolve(n, w, e);
     }
     int rc = store_entity(n->store, SPACE_PROPOSITION, &w->id, w->x, e);
+    if (rc == 0 && w->field.p == NULL && only_revised(n, w)) {
+        return revision_resolve(n, w, e);
+    }
     return rc != 0 ? rc : field_resolve(n, w, e);
 }
 

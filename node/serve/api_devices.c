@@ -26,6 +26,7 @@ static int peer_fields(cJSON *o, const char *key, const struct peer_status *p)
               put_num(o, "they_lack", (double)p->they_lack) == 0 &&
               put_num(o, "we_lack", (double)p->we_lack) == 0 &&
               put_time(o, "last_seen", p->last_seen_ms) == 0 &&
+              put_time(o, "last_heard", p->last_heard_ms) == 0 &&
               put_num(o, "clock_offset_ms", (double)p->clock_offset_ms) == 0 &&
               put_str(o, "reason", p->reason) == 0;
     return ok ? 0 : ERR_NOMEM;
@@ -108,7 +109,8 @@ static int member_put(struct node *n, cJSON *list, const struct member *m, struc
     static const char *const states[] = {"active", "asleep", "removed"};
     cJSON *o = put_object(list, NULL);
     bool ok = o != NULL && names_put(n, o, &m->device, m->name) == 0 &&
-              put_str(o, "state", states[m->state]) == 0 && put_time(o, "added", m->added_ms) == 0;
+              put_str(o, "state", states[m->state]) == 0 && put_time(o, "added", m->added_ms) == 0 &&
+              put_bool(o, "words", m->words) == 0;
     if (!ok) {
         return ERR_NOMEM;
     }
@@ -124,7 +126,8 @@ static int alone_put(struct node *n, cJSON *list)
 {
     cJSON *o = put_object(list, NULL);
     bool ok = o != NULL && names_put(n, o, &n->home.device, n->home.name) == 0 &&
-              put_str(o, "state", "active") == 0 && put_str(o, "sync", "this") == 0;
+              put_str(o, "state", "active") == 0 && put_bool(o, "words", false) == 0 &&
+              put_str(o, "sync", "this") == 0;
     return ok ? 0 : ERR_NOMEM;
 }
 
@@ -297,6 +300,17 @@ int api_devices_words(struct node *n, const cJSON *req, cJSON *doc, struct err *
     secret_buf_release(&words);
     mem_wipe(secret, sizeof(secret));
     return rc;
+}
+
+int api_devices_words_revoke(struct node *n, const cJSON *req, cJSON *doc, struct err *e)
+{
+    bool any = false;
+    (void)req;
+    int rc = node_may_write(n, e);
+    if (rc == 0) {
+        rc = words_revoke(n, &any, e);
+    }
+    return rc != 0 ? rc : put_bool(doc, "revoked", any);
 }
 
 int api_devices_words_check(struct node *n, const cJSON *req, cJSON *doc, struct err *e)

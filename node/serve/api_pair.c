@@ -1,6 +1,7 @@
 /* Pairing and meeting: the code, the question, and sync by hand. Only the running node has a network. */
 #include "node/serve/api_int.h"
 
+#include "crypto/words.h"
 #include "node/net/net.h"
 #include "node/pairing.h"
 
@@ -42,11 +43,12 @@ static int view_put(struct node *n, cJSON *o)
     pairing_view(n->pairing, &v);
     bool failed = v.phase == PAIRING_FAILED;
     bool ok = put_str(o, "phase", pairing_phase_name(v.phase)) == 0 && put_bool(o, "host", v.host) == 0 &&
-              text_or_null(o, "code", v.code) == 0 && text_or_null(o, "qr", v.qr) == 0 &&
-              put_time(o, "expires", v.expires_ms) == 0 && put_num(o, "tries_left", v.tries_left) == 0 &&
-              peer_put(o, &v) == 0 && put_bool(o, "own_yes", v.own_yes) == 0 &&
-              put_bool(o, "other_yes", v.other_yes) == 0 && put_str(o, "text", v.text) == 0 &&
-              put_str(o, "hint", v.hint) == 0 && (!failed || put_str(o, "error", err_name(v.failure)) == 0);
+              put_bool(o, "words", v.words) == 0 && text_or_null(o, "code", v.code) == 0 &&
+              text_or_null(o, "qr", v.qr) == 0 && put_time(o, "expires", v.expires_ms) == 0 &&
+              put_num(o, "tries_left", v.tries_left) == 0 && peer_put(o, &v) == 0 &&
+              put_bool(o, "own_yes", v.own_yes) == 0 && put_bool(o, "other_yes", v.other_yes) == 0 &&
+              put_str(o, "text", v.text) == 0 && put_str(o, "hint", v.hint) == 0 &&
+              (!failed || put_str(o, "error", err_name(v.failure)) == 0);
     mem_wipe(&v, sizeof(v));
     return ok ? 0 : ERR_NOMEM;
 }
@@ -92,6 +94,23 @@ int api_pair_join(struct node *n, const cJSON *req, cJSON *doc, struct err *e)
         const cJSON *address = cJSON_GetObjectItemCaseSensitive(req, "address");
         rc = pairing_join(p, arg_text(req, "code"), cJSON_GetStringValue(address), e);
     }
+    return rc != 0 ? rc : view_put(n, doc);
+}
+
+int api_pair_recover(struct node *n, const cJSON *req, cJSON *doc, struct err *e)
+{
+    struct pairing *p;
+    uint8_t secret[RECOVERY_BYTES];
+    int rc = pairing_of(n, &p, e);
+    if (rc == 0) {
+        rc = recovery_parse(arg_text(req, "words"), secret, e);
+    }
+    if (rc == 0) {
+        const cJSON *address = cJSON_GetObjectItemCaseSensitive(req, "address");
+        rc = pairing_recover(p, secret, cJSON_GetStringValue(address), e);
+    }
+    arg_wipe(req, "words");
+    mem_wipe(secret, sizeof(secret));
     return rc != 0 ? rc : view_put(n, doc);
 }
 

@@ -326,6 +326,17 @@ static void check_pairing(const struct block *b)
     buf_release(&out);
 }
 
+static void check_words(const struct block *b)
+{
+    uint8_t pk[SIGN_PK_BYTES], knock[KEY_BYTES];
+    struct pair_code code;
+    fixed(b, "sign_pk", pk, sizeof pk);
+    pair_code_words(pk, &code);
+    expect(b, "code", bytes_of(code.qr, sizeof code.qr));
+    pair_knock_words(pk, knock);
+    expect(b, "knock", bytes_of(knock, sizeof knock));
+}
+
 static void check_keyfile(const struct block *b)
 {
     uint8_t recovery[KEY_BYTES];
@@ -371,6 +382,7 @@ static const struct {
     {"aead", check_aead},       {"certificate", check_certificate}, {"recovery", check_recovery},
     {"frame", check_frame},     {"padding", check_padding},         {"epoch", check_epoch},
     {"pairing", check_pairing}, {"beacon", check_beacon},           {"keyfile", check_keyfile},
+    {"words", check_words},
 };
 #define KINDS (sizeof kinds / sizeof *kinds)
 

@@ -211,6 +211,27 @@ static void kinds_of_codes_do_not_mix(void **state)
     scene_release(&s);
 }
 
+static void recovery_words_pair_by_the_same_path(void **state)
+{
+    struct scene s;
+    struct pair_code words, other;
+    (void)state;
+    scene_init(&s, 31);
+    pair_code_words(s.keys[0].sign.pk, &words);
+    pair_code_words(s.keys[1].sign.pk, &other);
+    s.shown = words;
+    scene_start(&s, &words);
+    assert_int_equal(run(&s, NULL).rc, 0);
+    assert_int_equal(s.p[1].state, PAIR_CONFIRM);
+    assert_memory_equal(s.p[1].other.sign_pk, s.keys[0].sign.pk, SIGN_PK_BYTES);
+    scene_start(&s, &other);
+    assert_int_equal(run(&s, NULL).rc, ERR_VERIFY);
+    other = (struct pair_code){.has_qr = true};
+    scene_start(&s, &other);
+    assert_int_equal(run(&s, NULL).rc, ERR_FORMAT);
+    scene_release(&s);
+}
+
 static void either_user_can_refuse(void **state)
 {
     (void)state;
@@ -599,6 +620,7 @@ int main(void)
         cmocka_unit_test(scanned_code_pairs_by_the_same_path),
         cmocka_unit_test(wrong_code_is_noticed_by_the_host_at_once),
         cmocka_unit_test(kinds_of_codes_do_not_mix),
+        cmocka_unit_test(recovery_words_pair_by_the_same_path),
         cmocka_unit_test(either_user_can_refuse),
         cmocka_unit_test(messages_have_the_sizes_of_the_page),
         cmocka_unit_test(every_changed_message_ends_the_run),

@@ -56,6 +56,9 @@ check "the same from standard input" eval 'complained "standard input:2: time: "
 } >"$work/nul.jsonl"
 run_with "$work/nul.jsonl" import jsonl - --json
 check "a NUL costs its line only" eval '[ "$(value bad)" = 1 ] && [ "$(value added)" = 2 ]'
+printf 'no record\nneither\n' >"$work/nothing.jsonl"
+run import jsonl "$work/nothing.jsonl"
+check "nothing but bad records: it failed, and says so" eval 'status_is 1 && grep -q "all 2 records are bad" "$work/err"'
 {
     head -c 10000000 /dev/zero | tr '\0' x
     printf '\n{"time":"2026-02-03T10:00:00Z","source":"note","text":"behind the long line"}\n'

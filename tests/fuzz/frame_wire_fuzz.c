@@ -89,6 +89,7 @@ static void fill_header(struct end *n, struct frame_header *h, struct bytes cont
     uint32_t bare;
     struct epoch_ref ref;
     const uint8_t *key;
+    static struct buf plain;
     CHECK(group_epoch(n->env.group, &ref, &key, NULL) == 0);
     h->log = n->log;
     h->device = n->device;
@@ -97,7 +98,10 @@ static void fill_header(struct end *n, struct frame_header *h, struct bytes cont
     group_id(n->env.group, &h->group);
     chain_start(&h->log, &h->before);
     h->after = h->before;
-    if (content_read(content, h, ops, &bare, NULL))
+    buf_release(&plain);
+    buf_init(&plain, FRAME_PLAIN_MAX);
+    if (content_unpack(content, &h->device, &plain, NULL) ||
+        content_read(buf_view(&plain), h, ops, &bare, NULL))
         return;
     for (uint32_t i = 0; i < h->count; i++)
         chain_next(&h->after, &ops[i].hash);

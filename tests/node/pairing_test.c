@@ -391,6 +391,93 @@ static void pairing_a_copy_of_oneself_is_refused(void **state)
     assert_failed(d, ERR_EXISTS, "copy");
 }
 
+/* A clock that can be put forward. */
+static struct clock real;
+static int64_t ahead_ms;
+
+static int64_t ahead_wall(void *ctx)
+{
+    (void)ctx;
+    return clock_wall_ms(&real) + ahead_ms;
+}
+
+static int64_t ahead_mono(void *ctx)
+{
+    (void)ctx;
+    return clock_mono_ms(&real) + ahead_ms;
+}
+
+static void clock_ahead(struct device *d, int64_t ms)
+{
+    real = dev[2].n->clock; /* nobody's of the two that pair */
+    ahead_ms = ms;
+    d->n->clock = (struct clock){.wall_ms = ahead_wall, .mono_ms = ahead_mono};
+}
+
+static void pairing_code_expires_after_ten_minutes(void **state)
+{
+    (void)state;
+    struct pairing_view v;
+    char code[PAIR_DIGITS_TEXT + 1];
+    clock_ahead(&dev[0], 0);
+    show_code(&dev[0], code);
+    ahead_ms = PAIR_CODE_MS - 1000;
+    step();
+    assert_int_equal(phase(&dev[0]), PAIRING_WAITING);
+    ahead_ms = PAIR_CODE_MS + 1;
+    run_until(&dev[0], PAIRING_FAILED);
+    assert_failed(&dev[0], ERR_CANCELLED, "expired");
+    pairing_view(dev[0].p, &v);
+    assert_string_equal(v.code, "");
+    assert_string_equal(v.hint, "show a new one: selfsame pair");
+    type_code(&dev[1], &dev[0], code);
+    run_until(&dev[1], PAIRING_FAILED);
+    assert_failed(&dev[1], ERR_NOTFOUND, "no device that shows a code");
+    pairing_view(dev[1].p, &v);
+    assert_non_null(strstr(v.hint, "run selfsame pair on the other device"));
+    assert_false(group_exists(dev[0].n->group));
+    show_code(&dev[0], code); /* and a new one counts */
+    type_code(&dev[1], &dev[0], code);
+    run_until(&dev[1], PAIRING_ASKING);
+}
+
+static void pairing_that_nobody_answers_ends_on_both_sides(void **state)
+{
+    (void)state;
+    clock_ahead(&dev[0], 0);
+    meet(&dev[0], &dev[1]);
+    ahead_ms = 5 * 60 * 1000 + 1;
+    run_until(&dev[0], PAIRING_FAILED);
+    assert_failed(&dev[0], ERR_CANCELLED, "nobody said yes in five minutes");
+    ahead_ms += 2000; /* the last words have left */
+    run_until(&dev[1], PAIRING_FAILED);
+    assert_failed(&dev[1], ERR_IO, "before both had said yes");
+    assert_false(group_exists(dev[0].n->group) || group_exists(dev[1].n->group));
+}
+
+/* What a script or a person is told: through the control interface. */
+static void pairing_expiry_is_told_through_the_control_interface(void **state)
+{
+    (void)state;
+    struct err e = ERR_INIT;
+    char code[PAIR_DIGITS_TEXT + 1];
+    cJSON *answer = NULL;
+    clock_ahead(&dev[0], 0);
+    show_code(&dev[0], code);
+    ahead_ms = PAIR_CODE_MS + 1;
+    run_until(&dev[0], PAIRING_FAILED);
+    cJSON *req = cJSON_CreateObject();
+    assert_non_null(cJSON_AddStringToObject(req, "cmd", "pair.state"));
+    assert_int_equal(api_call(dev[0].n, req, &answer, &e), 0);
+    assert_string_equal(cJSON_GetObjectItem(answer, "phase")->valuestring, "failed");
+    assert_string_equal(cJSON_GetObjectItem(answer, "error")->valuestring, err_name(ERR_CANCELLED));
+    assert_non_null(strstr(cJSON_GetObjectItem(answer, "text")->valuestring, "ten minutes"));
+    assert_non_null(strstr(cJSON_GetObjectItem(answer, "hint")->valuestring, "selfsame pair"));
+    assert_true(cJSON_IsNull(cJSON_GetObjectItem(answer, "code")));
+    cJSON_Delete(req);
+    cJSON_Delete(answer);
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -410,6 +497,9 @@ int main(void)
         T(pairing_second_joiner_waits_its_turn),
         T(pairing_window_closed_half_way_is_told_to_the_other),
         T(pairing_a_copy_of_oneself_is_refused),
+        T(pairing_code_expires_after_ten_minutes),
+        T(pairing_that_nobody_answers_ends_on_both_sides),
+        T(pairing_expiry_is_told_through_the_control_interface),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

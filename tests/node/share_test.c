@@ -163,15 +163,71 @@ static void the_setting_does_not_leave_the_device(void **state)
     cJSON_Delete(answer);
 }
 
+static void one_source_is_changed_and_the_others_stay(void **state)
+{
+    (void)state;
+    struct err e = ERR_INIT;
+    struct buf out;
+    buf_init(&out, 1000);
+    struct bytes s = BYTES_LIT("* nothing\n\n git   text \nbash counts");
+    assert_int_equal(share_edit(s, BYTES_LIT("git"), BYTES_LIT("counts"), &out, &e), 0);
+    assert_string_equal(buf_cstr(&out), "* nothing\nbash counts\ngit counts\n");
+    buf_clear(&out);
+    assert_int_equal(share_edit(s, BYTES_LIT("git"), BYTES_LIT("default"), &out, &e), 0);
+    assert_string_equal(buf_cstr(&out), "* nothing\nbash counts\n");
+    assert_int_equal(share_edit(s, BYTES_LIT("git"), BYTES_LIT("all"), &out, &e), ERR_USAGE);
+    assert_int_equal(share_edit(s, BYTES_LIT("git text\n*"), BYTES_LIT("text"), &out, &e), ERR_USAGE);
+    assert_int_equal(share_edit(s, BYTES_NONE, BYTES_LIT("text"), &out, &e), ERR_USAGE);
+    assert_true(share_is_set(s, BYTES_LIT("git")) && !share_is_set(s, BYTES_LIT("zsh")));
+    buf_release(&out);
+}
+
+/* The level that `share` tells of a source. */
+static void assert_level(struct node *n, const char *source, const char *level)
+{
+    cJSON *answer = household_ask(n, "{'cmd':'share'}");
+    const char *found = cJSON_GetObjectItem(answer, "others")->valuestring;
+    const cJSON *s;
+    cJSON_ArrayForEach(s, cJSON_GetObjectItem(answer, "sources"))
+    {
+        if (strcmp(cJSON_GetObjectItem(s, "source")->valuestring, source) == 0) {
+            found = cJSON_GetObjectItem(s, "level")->valuestring;
+        }
+    }
+    assert_string_equal(found, level);
+    cJSON_Delete(answer);
+}
+
+static void another_devices_level_widens_nothing_here(void **state)
+{
+    (void)state;
+    cJSON_Delete(household_ask(b, "{'cmd':'share','source':'*','level':'nothing'}"));
+    cJSON_Delete(household_ask(b, "{'cmd':'share','source':'git','level':'counts'}"));
+    cJSON_Delete(household_ask(a, "{'cmd':'share','source':'*','level':'text'}"));
+    cJSON_Delete(household_ask(a, "{'cmd':'share','source':'git','level':'text'}"));
+    household_carry(a, b);
+    assert_level(a, "git", "text");
+    assert_level(b, "git", "counts");
+    assert_level(b, "bash", "nothing");
+    cJSON_Delete(household_ask(b, "{'cmd':'share','source':'git','level':'default'}"));
+    assert_level(b, "git", "nothing");
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        T(levels_are_read_line_by_line),          T(nothing_is_kept_here_and_not_learnt_from),
-        T(narrowing_takes_back_what_was_learnt),  T(counts_send_no_content),
-        T(text_sends_the_newest_excerpts),        T(text_withdrawn_is_gone_everywhere),
-        T(forgetting_erases_excerpts_everywhere), T(the_setting_does_not_leave_the_device),
+        T(levels_are_read_line_by_line),
+        T(nothing_is_kept_here_and_not_learnt_from),
+        T(narrowing_takes_back_what_was_learnt),
+        T(counts_send_no_content),
+        T(text_sends_the_newest_excerpts),
+        T(text_withdrawn_is_gone_everywhere),
+        T(forgetting_erases_excerpts_everywhere),
+        T(the_setting_does_not_leave_the_device),
+        T(one_source_is_changed_and_the_others_stay),
+        T(another_devices_level_widens_nothing_here),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

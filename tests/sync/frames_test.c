@@ -548,12 +548,13 @@ static void padding_of_a_stripped_frame_must_be_zeros(void **state)
 static int receive_forged(struct house *h, size_t a, size_t to, const struct draft *d, struct frame_header fh,
                           uint32_t count)
 {
-    struct buf op, content, wire;
+    struct buf op, plain, content, wire;
     struct epoch_ref ref;
     struct frame_result r;
     struct op_record rec = {.salt = {1}};
     struct frame_keys k = {NULL, &h->device[a].keys.sign};
     buf_init(&op, LIMIT_OP_BYTES);
+    buf_init(&plain, FRAME_PLAIN_MAX);
     buf_init(&content, FRAME_CONTENT_MAX);
     wire_init(&wire);
     assert_int_equal(draft_encode(d, UINT64_C(111411200000000000), &op), 0);
@@ -566,14 +567,16 @@ static int receive_forged(struct house *h, size_t a, size_t to, const struct dra
     chain_start(&fh.log, &fh.before);
     fh.after = fh.before;
     for (uint32_t i = 0; i < count; i++) {
-        content_put(&content, &rec, false);
+        content_put(&plain, &rec, false);
         chain_next(&fh.after, &rec.hash);
     }
     fh.after.b[0] ^= (uint8_t)fh.flags; /* flags mean nothing yet: here, a chain that does not fit */
     wr_u8(&wire, WIRE_FULL);
+    assert_int_equal(content_pack(buf_view(&plain), &fh.device, &content), 0);
     assert_int_equal(frame_seal(&fh, &k, &h->rng, buf_view(&content), &wire), 0);
     int rc = house_receive(h, to, buf_view(&wire), &r, NULL);
     buf_release(&op);
+    buf_release(&plain);
     buf_release(&content);
     buf_release(&wire);
     return rc;

@@ -150,6 +150,8 @@ static void every_kind(struct house *h)
     struct key_wish wish = {0, KEY_FRAME};
     house_ok(group_hand(group_of(h, 0), 1, &wish, 1, house_now(h), &e), &e);
     house_gossip(h);
+    house_ok(group_say_words(group_of(h, 3), house_now(h), &e), &e);
+    house_gossip(h);
     remove_device(h, 2, 3);
     house_gossip(h);
 }
@@ -184,7 +186,7 @@ static void every_kind_of_record_cut_or_changed_anywhere_is_refused(void **state
         kinds |= 1u << record_of(&h, 0, i)->head.kind;
         free(b);
     }
-    assert_int_equal(kinds, 0x3fe); /* 1..9 */
+    assert_int_equal(kinds, 0x7fe); /* 1..10 */
     house_release(&h);
 }
 
@@ -222,6 +224,34 @@ static void a_record_of_an_unknown_kind_is_kept_and_forwarded(void **state)
     assert_true(house_same_groups(&h, 0, 1) && house_same_groups(&h, 1, 2));
     assert_int_equal(group_rotate(group_of(&h, 2), house_now(&h), NULL), 0);
     buf_release(&b);
+    house_release(&h);
+}
+
+static void recovery_words_say_themselves_what_they_are(void **state)
+{
+    struct house h;
+    struct err e = ERR_INIT;
+    struct buf b;
+    (void)state;
+    house_init(&h, 3, 61);
+    house_pair_all(&h);
+    assert_false(group_find(group_of(&h, 0), id_of(&h, 2))->words);
+    assert_int_equal(group_say_words(group_of(&h, 2), house_now(&h), &e), 0);
+    uint32_t n = group_of(&h, 2)->set.n;
+    assert_int_equal(group_say_words(group_of(&h, 2), house_now(&h), &e), 0);
+    assert_int_equal(group_of(&h, 2)->set.n, n); /* once is enough */
+    house_gossip(&h);
+    for (size_t i = 0; i < 3; i++) {
+        assert_true(group_find(group_of(&h, i), id_of(&h, 2))->words);
+        assert_false(group_find(group_of(&h, i), id_of(&h, 1))->words);
+    }
+    buf_init(&b, MEMBER_RECORD_BYTES_MAX);
+    forge(&h, 1, MEMBER_WORDS, BYTES_LIT("?"), &b);
+    assert_int_equal(give(&h, 0, &b), ERR_FORMAT);
+    buf_release(&b);
+    remove_device(&h, 0, 2);
+    assert_true(group_find(group_of(&h, 0), id_of(&h, 2))
+                    ->words); /* so that it can be told that it no longer counts */
     house_release(&h);
 }
 
@@ -771,6 +801,7 @@ int main(void)
         cmocka_unit_test(a_record_whose_causes_are_missing_is_asked_for_later),
         cmocka_unit_test(every_kind_of_record_cut_or_changed_anywhere_is_refused),
         cmocka_unit_test(a_record_of_an_unknown_kind_is_kept_and_forwarded),
+        cmocka_unit_test(recovery_words_say_themselves_what_they_are),
         cmocka_unit_test(what_a_removed_device_says_after_it_knows_is_refused),
         cmocka_unit_test(an_adding_of_a_removed_device_is_refused),
         cmocka_unit_test(a_log_of_another_device_cannot_be_opened),

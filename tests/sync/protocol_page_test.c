@@ -179,12 +179,13 @@ static void the_records_of_the_page_give_its_group(void **state)
 static void check_frame(void *ctx, const struct page_block *b)
 {
     struct reading *r = ctx;
-    struct buf wire, content, given;
+    struct buf wire, content, plain, given;
     struct wire w;
     struct id log;
     uint8_t key[KEY_BYTES], body[HASH_BYTES];
     buf_init(&wire, FRAME_WIRE_MAX);
     buf_init(&content, FRAME_CONTENT_MAX);
+    buf_init(&plain, FRAME_PLAIN_MAX);
     buf_init(&given, FRAME_CONTENT_MAX);
     page_hex(page_get(b, "wire"), &wire);
     page_hex(page_get(b, "content"), &given);
@@ -201,10 +202,15 @@ static void check_frame(void *ctx, const struct page_block *b)
     assert_int_equal(frame_verify_stripped(w.header_bytes, &w.body, w.signature.p, author->cert.sign_pk), 0);
     assert_int_equal(wire_open(&w, key, &content, NULL), 0);
     assert_true(bytes_eq(buf_view(&content), buf_view(&given)));
+    buf_clear(&given);
+    page_hex(page_get(b, "plain"), &given);
+    assert_int_equal(content_unpack(buf_view(&content), &w.header.device, &plain, NULL), 0);
+    assert_true(bytes_eq(buf_view(&plain), buf_view(&given)));
     const uint8_t *ours = group_epoch_key(r->group, w.stripped ? &w.epoch : &w.header.epoch);
     assert_memory_equal(ours, key, KEY_BYTES);
     buf_release(&wire);
     buf_release(&content);
+    buf_release(&plain);
     buf_release(&given);
 }
 

@@ -3,6 +3,7 @@
 
 #include "base/time.h"
 #include "node/net/addr.h"
+#include "node/words.h"
 #include "tests/node/net/nodes.h"
 #include "tests/support/unit.h"
 
@@ -139,6 +140,33 @@ static void discovery_finds_the_host_and_then_the_members(void **state)
     nodes_pair(&s, 0, 1, false);
     nodes_pair(&s, 1, 2, false);
     assert_true(nodes_until(&s, all_connected));
+}
+
+static bool recovered(struct nodes *all)
+{
+    struct pairing_view v;
+    net_dial_all(all->node[0].n->net); /* announces it, too: not to wait for the next beacon */
+    pairing_view(all->node[2].n->pairing, &v);
+    return v.phase == PAIRING_DONE && nodes_knows(all, 2, "said by the first");
+}
+
+static void recovery_words_find_a_device_by_discovery(void **state)
+{
+    struct err e = ERR_INIT;
+    uint8_t words[RECOVERY_BYTES];
+    (void)state;
+    uint16_t udp = free_udp_port();
+    for (size_t i = 0; i < 3; i++) {
+        nodes_start_found(&s, i, udp);
+    }
+    nodes_tell(&s, 0, "said by the first");
+    nodes_pair(&s, 0, 1, true);
+    assert_int_equal(words_make(s.node[0].n, words, &e), 0);
+    assert_int_equal(words_install(s.node[0].n, words, &e), 0);
+    nodes_stop(&s, 1); /* lost */
+    assert_int_equal(pairing_recover(s.node[2].n->pairing, words, NULL, &e), 0);
+    assert_true(nodes_until(&s, recovered));
+    assert_false(words_are_there(s.node[2].n));
 }
 
 static void what_one_brings_goes_on_to_the_others(void **state)
@@ -393,6 +421,7 @@ int main(void)
         T(paired_nodes_meet_and_share),
         T(ipv6_works_as_well),
         T(discovery_finds_the_host_and_then_the_members),
+        T(recovery_words_find_a_device_by_discovery),
         T(what_one_brings_goes_on_to_the_others),
         T(crossing_connections_leave_one_that_lives),
         T(a_node_that_comes_back_is_met_again),

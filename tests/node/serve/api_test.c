@@ -3,6 +3,8 @@
 
 #include "crypto/hash.h"
 #include "node/file.h"
+#include "node/model/kinds.h"
+#include "node/model/revision.h"
 #include "tests/support/tmp.h"
 #include "tests/support/unit.h"
 
@@ -764,9 +766,55 @@ static void watch_list_is_edited_and_checked(void **state)
 
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
+static struct id id_of(const cJSON *o)
+{
+    struct id id;
+    assert_int_equal(id_parse(bytes_str(str(o, "id")), &id), 0);
+    return id;
+}
+
+static struct id revise(const struct id *older, const char *text)
+{
+    struct err e = ERR_INIT;
+    struct id id;
+    struct revision r = {.older = older, .n_older = 1, .text = bytes_str(text), .kind = KIND_TOLD, .decay = 7};
+    assert_int_equal(revision_write(node->store, &node->rng, &r, &id, &e), 0);
+    return id;
+}
+
+static void revisions_that_contradict_are_listed_and_resolved(void **state)
+{
+    (void)state;
+    char req[256], text[ID_TEXT + 1];
+    cJSON *a = ask("{'cmd':'tell','text':'works in Braga'}");
+    const struct id of = id_of(at(a, "proposition"));
+    cJSON_Delete(a);
+    const struct id lisbon = revise(&of, "works in Lisbon"), porto = revise(&of, "works in Porto");
+    a = ask("{'cmd':'conflicts'}");
+    assert_int_equal(cJSON_GetArraySize(at(a, "conflicts")), 1);
+    const cJSON *c = cJSON_GetArrayItem(at(a, "conflicts"), 0);
+    assert_string_equal(str(c, "field"), "revision");
+    assert_int_equal(cJSON_GetArraySize(at(c, "choices")), 2);
+    int take = strcmp(str(cJSON_GetArrayItem(at(c, "choices"), 1), "value"), "works in Porto") == 0 ? 2 : 1;
+    id_text(&of, text);
+    cJSON_Delete(a);
+    snprintf(req, sizeof req, "{'cmd':'resolve','id':'%s','choice':3}", text);
+    cJSON_Delete(ask_code(req, ERR_USAGE));
+    snprintf(req, sizeof req, "{'cmd':'resolve','id':'%s','choice':%d}", text, take);
+    a = ask(req);
+    assert_string_equal(str(a, "field"), "revision");
+    const struct id chosen = id_of(at(a, "proposition"));
+    assert_true(id_eq(&chosen, &porto) && !id_eq(&chosen, &lisbon));
+    cJSON_Delete(a);
+    a = ask("{'cmd':'conflicts'}");
+    assert_int_equal(cJSON_GetArraySize(at(a, "conflicts")), 0);
+    cJSON_Delete(a);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        T(revisions_that_contradict_are_listed_and_resolved),
         T(api_refuses_what_it_does_not_know),
         T(api_message_answers_garbage_with_an_error_document),
         T(api_error_documents_keep_code_text_and_hint),
