@@ -69,7 +69,6 @@ struct store {
     const char *vfs; /* borrowed: the name in the config is a literal or outlives the store */
     bool read_only;
     struct stmt *stmts[STMT_BUCKETS];
-    sqlite3_stmt *rollback; /* prepared at open, so that it needs no memory when there is none */
 
     bool in_txn;  /* SQLite has a transaction open */
     int poisoned; /* 0, or the error of a write that failed half way in this transaction */
@@ -140,10 +139,9 @@ int db_write_begin(struct store *s, bool *own, struct err *e) MUST_CHECK;
 /* Commits or rolls back when `own`; returns rc, or the error of the commit. */
 int db_write_end(struct store *s, bool own, int rc, struct err *e) MUST_CHECK;
 void db_poison(struct store *s, int rc);
-/* Prepares what db_rollback() needs; the last step of opening, since changes of the schema expire it. */
-int db_ready(struct store *s, struct err *e) MUST_CHECK;
-/* Ends SQLite's transaction if one is open. */
+/* Ends SQLite's transaction if one is open. Works without memory once db_ready_rollback() was called. */
 void db_rollback(struct store *s);
+int db_ready_rollback(struct store *s, struct err *e) MUST_CHECK;
 /* Finalises all statements and closes the connection. */
 void db_close(struct store *s);
 

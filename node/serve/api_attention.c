@@ -99,6 +99,9 @@ int put_attention(struct node *n, cJSON *list, struct err *e)
 {
     struct attention a = {.n = n, .list = list};
     int rc = identity_say(&a);
+    if (rc == 0 && n->share_narrowed) {
+        rc = say(&a, "%s", NODE_SHARE_NARROWED);
+    }
     if (rc == 0 && n->audit_broken) {
         rc = say(&a, "the audit rules cannot be read: nothing is observed until they are mended "
                      "(selfsame config audit.rules)");
