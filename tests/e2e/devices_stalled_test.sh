@@ -32,7 +32,11 @@ done
 last=$(memory_kb laptop)
 more=$((last - first - ($(memory_kb desktop) - first_desktop)))
 echo "$((ROUNDS * LINES)) changes that one peer does not take cost its sender $more KiB more than the other device"
-check "memory does not grow by what waits" test "$more" -lt 6144
+if grep -q __asan_init "$SELFSAMED"; then
+    skip "memory of a sanitized node says nothing"
+else
+    check "memory does not grow by what waits" test "$more" -lt 6144
+fi
 on laptop status
 check "and status says who is behind" grep -q 'phone.*lacks' "$work/out"
 kill -CONT "${pid_of[phone]}"

@@ -42,6 +42,7 @@ static void every_seed_ends_in_one_model(void **state)
     }
     sim_report_print(&r, seconds() - start, stdout);
     assert_int_equal(bad, 0);
+    assert_true(r.splits * SIM_SPLITS_RARE <= r.seeds);
     assert_true(n == 0 || r.merged > 0);
 }
 

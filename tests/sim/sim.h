@@ -88,6 +88,9 @@ bool sim_plan_parse(const char *text, struct sim_plan *p);
 void sim_plan_print(const struct sim_plan *p, FILE *to);
 const char *sim_fault_name(enum sim_fault f);
 
+/* A household may split over removals (checks.c), but in fewer than one seed of so many. */
+#define SIM_SPLITS_RARE 500u
+
 struct sim_report {
     uint64_t seeds, device_days; /* days that were lived through; an absence of all counts for nothing */
     uint64_t ops, merged, frames, messages, bytes, meetings, remerged, remodelled;

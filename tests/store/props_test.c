@@ -171,6 +171,7 @@ static void counters_and_events_are_summed(void **state)
     count(k, 5, 1, 5, 1); /* replaces what device 1 had counted */
     see(k, 5, 9, 0);
     see(k, 5, 9, 0);
+    see(k, 5, 9, 1); /* judged both ways: it supports */
     see(k, 5, 8, 1);
     struct prop p = prop(k, 5);
     assert_int_equal(p.support, 5 + 4 + 1);
