@@ -43,6 +43,22 @@ int store_rebuild(struct store *s, struct err *e)
     return rc != 0 ? err_wrap(e, rc, "merging everything anew") : 0;
 }
 
+/* The check goes on where a page cannot be had, and says so in words: that is no damage. */
+static int check_code(struct bytes text)
+{
+    static const char mark[] = "error code=";
+    size_t at = bytes_find(text, bytes_str(mark));
+    int code = 0;
+    if (at == SIZE_MAX) {
+        return ERR_CORRUPT;
+    }
+    for (at += sizeof mark - 1; at < text.n && text.p[at] >= '0' && text.p[at] <= '9' && code < 100000;
+         at++) {
+        code = code * 10 + (text.p[at] - '0');
+    }
+    return code != 0 ? db_code(code) : ERR_CORRUPT;
+}
+
 /* SQLite's own checks give rows of text; the first one that is not "ok" is the fault. */
 static int sqlite_check(struct store *s, const char *sql, const char *fine, struct err *e)
 {
@@ -55,7 +71,7 @@ static int sqlite_check(struct store *s, const char *sql, const char *fine, stru
         struct bytes text = db_bytes(q, 0);
         rc = fine != NULL && bytes_eq(text, bytes_str(fine))
                  ? 0
-                 : err_set(e, ERR_CORRUPT, "the database is damaged: %.*s",
+                 : err_set(e, check_code(text), "checking the database: %.*s",
                            (int)(text.n < 200 ? text.n : 200), text.n > 0 ? (const char *)text.p : "");
     }
     db_done(q);

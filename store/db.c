@@ -23,6 +23,7 @@ int db_code(int sqlite_rc)
         return ERR_FORMAT;
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
+    case SQLITE_PROTOCOL: /* the locks of the WAL were taken again and again by others */
         return ERR_INUSE;
     case SQLITE_PERM:
     case SQLITE_AUTH:

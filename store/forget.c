@@ -267,6 +267,9 @@ int store_scrub(struct store *s, struct err *e)
         rc = vectors_scrub(s, e);
     }
     if (rc == 0) {
+        rc = checkpoint(s, e);
+    }
+    if (rc == 0) { /* not before the log is empty: what fails is due again */
         rc = scrub_mark(s, false, e);
     }
     if (rc == 0) {

@@ -485,6 +485,7 @@ int rank_run(struct store *s, const struct search_index *x, uint32_t flags_off, 
     if (own) {
         int end = run_plain(s, "COMMIT", rc == 0 ? e : NULL);
         rc = rc != 0 ? rc : end;
+        db_rollback(s); /* nothing, unless the end failed */
     }
     return rc;
 }

@@ -1,8 +1,9 @@
 /* Opening and closing the database, and its transactions.
  *
- * Opening never changes a file that is not ours: the header is looked at before SQLite gets the file. A new
- * database is made in one transaction with a rollback journal and only then switched to WAL, so that a header
- * without our application id always means that nothing was ever stored.
+ * Opening never changes a file that is not ours: its header, or the first page in its write-ahead log, is
+ * looked at before SQLite gets the file. A new database is made in one transaction with a rollback journal
+ * and only then switched to WAL, so that a header without our application id always means that nothing was
+ * ever stored.
  *
  * Durability. `synchronous=FULL`: a commit that returned is on the disk. store_bulk() switches to NORMAL for
  * imports: a crash of the program still loses nothing, a power cut may lose the last commits, and never
@@ -17,6 +18,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -24,6 +26,8 @@
 
 #define BUSY_TIMEOUT_MS 5000
 #define HEADER_BYTES 100
+#define WAL_HEADER_BYTES 32
+#define WAL_FRAME_HEADER_BYTES 24
 /* Elements of ACT_SEEN of one entity, when all its ops are merged anew. */
 #define SEEN_BYTES_MAX (256u << 20)
 
@@ -31,13 +35,10 @@
 
 static bool has_journal(const char *path)
 {
-    struct buf name;
-    buf_init(&name, LIMIT_PATH_BYTES + 16);
-    buf_printf(&name, "%s-journal", path);
+    char name[LIMIT_PATH_BYTES + 16];
     struct stat st;
-    bool has = stat(buf_cstr(&name), &st) == 0 && st.st_size > 0;
-    buf_release(&name);
-    return has;
+    (void)snprintf(name, sizeof name, "%s-journal", path);
+    return stat(name, &st) == 0 && st.st_size > 0;
 }
 
 static int check_header(const char *path, const uint8_t *h, size_t n, struct err *e)
@@ -64,6 +65,42 @@ static int check_header(const char *path, const uint8_t *h, size_t n, struct err
     return 0;
 }
 
+/* Whether the write-ahead log holds a first page of ours. A power cut during a checkpoint may garble the one
+ * in the file; SQLite takes it from the log again. */
+static bool has_own_page(int wal)
+{
+    uint8_t h[WAL_FRAME_HEADER_BYTES + HEADER_BYTES];
+    struct rd r;
+    if (pread(wal, h, WAL_HEADER_BYTES, 0) != WAL_HEADER_BYTES) {
+        return false;
+    }
+    rd_init(&r, bytes_of(h + 8, 4));
+    off_t page_bytes = rd_u32(&r);
+    if (page_bytes < 512 || page_bytes > 65536) {
+        return false;
+    }
+    for (off_t at = WAL_HEADER_BYTES; pread(wal, h, sizeof h, at) == (ssize_t)sizeof h;
+         at += WAL_FRAME_HEADER_BYTES + page_bytes) {
+        rd_init(&r, bytes_of(h, sizeof h));
+        if (rd_u32(&r) == 1 && check_header("", h + WAL_FRAME_HEADER_BYTES, HEADER_BYTES, NULL) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool wal_is_ours(const char *path)
+{
+    char name[LIMIT_PATH_BYTES + 16];
+    (void)snprintf(name, sizeof name, "%s-wal", path);
+    int fd = open(name, O_RDONLY | O_CLOEXEC);
+    bool ours = fd >= 0 && has_own_page(fd);
+    if (fd >= 0) {
+        close(fd);
+    }
+    return ours;
+}
+
 static int open_file(const struct store_config *cfg, struct err *e)
 {
     int flags = O_RDONLY | O_CLOEXEC;
@@ -86,7 +123,7 @@ static int check_file(const struct store_config *cfg, struct err *e)
     int rc = n < 0 ? err_errno(e, errno, "cannot read '%s'", cfg->path) : 0;
     close(fd);
     if (rc == 0 && n > 0 && !has_journal(cfg->path)) {
-        rc = check_header(cfg->path, h, (size_t)n, e);
+        rc = wal_is_ours(cfg->path) ? 0 : check_header(cfg->path, h, (size_t)n, e);
     }
     return rc;
 }
@@ -248,6 +285,9 @@ int store_begin(struct store *s, struct err *e)
     int rc = db_prepare(s, "BEGIN IMMEDIATE", &q, e);
     if (rc == 0) {
         rc = db_run(q, e);
+    }
+    if (rc != 0) {
+        db_rollback(s);
     }
     s->in_txn = rc == 0;
     s->poisoned = 0;

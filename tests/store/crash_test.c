@@ -122,16 +122,10 @@ static bool same(const struct hash *a, const struct hash *b)
     return memcmp(a->b, b->b, HASH_BYTES) == 0;
 }
 
-/* A kit without an open store. */
 static void start(struct kit *k)
 {
-    kit_init(k);
-    kit_close(k);
-    tmp_dir_remove(&k->dir);
-    tmp_dir_make(&k->dir);
-    tmp_path(&k->dir, "store.db", k->path);
+    kit_start(k);
     k->vfs = FAULTVFS_NAME;
-    test_rng_init(&k->test_rng, 1);
 }
 
 /* states[i]: before step i; all are deterministic. */

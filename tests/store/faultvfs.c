@@ -10,6 +10,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#define SECTOR_BYTES 512
+
 /* Undo record of one write since the last sync of its file. */
 struct change {
     struct change *next; /* the one before */
@@ -31,38 +33,58 @@ struct fault_file {
     sqlite3_file *real;
 };
 
+enum call_class { WRITES, READS, LOCKS, CLASSES };
+
 static struct {
     sqlite3_vfs vfs;
     sqlite3_vfs *real;
     struct tracked *files;
     enum fault fault;
-    uint64_t calls, fail_at, fail_count;
+    uint64_t calls[CLASSES], fail_at, fail_count;
     bool registered, stopped, struck;
 } fault;
 
 /* ---- counting */
 
+static enum call_class class_of(enum fault f)
+{
+    return f == FAULT_READ ? READS : f == FAULT_LOCK ? LOCKS : WRITES;
+}
+
+/* One call more; whether it is among those that fail. */
+static bool counted(enum call_class c)
+{
+    uint64_t n = ++fault.calls[c];
+    bool fails = class_of(fault.fault) == c && fault.fault != FAULT_NONE && fault.fail_at != 0 &&
+                 n >= fault.fail_at && (fault.fault == FAULT_CRASH || n - fault.fail_at < fault.fail_count);
+    return fails;
+}
+
 static int strike(bool is_write)
 {
-    fault.calls++;
     if (fault.stopped) {
+        fault.calls[WRITES]++;
         return SQLITE_IOERR_WRITE;
     }
-    if (fault.fail_at == 0 || fault.calls < fault.fail_at || fault.fault == FAULT_NONE) {
-        return SQLITE_OK;
-    }
-    if (fault.fault == FAULT_CRASH) {
-        fault.stopped = fault.struck = true;
-        return SQLITE_IOERR_WRITE;
-    }
-    if (fault.calls >= fault.fail_at + fault.fail_count) {
+    if (!counted(WRITES)) {
         return SQLITE_OK;
     }
     fault.struck = true;
+    if (fault.fault == FAULT_CRASH) {
+        fault.stopped = true;
+        return SQLITE_IOERR_WRITE;
+    }
     if (fault.fault == FAULT_FULL) {
         return is_write ? SQLITE_FULL : SQLITE_OK;
     }
     return is_write ? SQLITE_IOERR_WRITE : SQLITE_IOERR_FSYNC;
+}
+
+static bool strike_other(enum call_class c)
+{
+    bool fails = counted(c);
+    fault.struck = fault.struck || fails;
+    return fails;
 }
 
 /* ---- files */
@@ -83,6 +105,15 @@ static void changes_free(struct tracked *t)
     }
 }
 
+/* Not from malloc, which tests let fail for the code under test. */
+static void *zeros(size_t n)
+{
+    void *p = NULL;
+    CHECK(posix_memalign(&p, 16, n) == 0);
+    memset(p, 0, n);
+    return p;
+}
+
 static struct tracked *tracked_of(const char *path)
 {
     for (struct tracked *t = fault.files; t != NULL; t = t->next) {
@@ -90,9 +121,9 @@ static struct tracked *tracked_of(const char *path)
             return t;
         }
     }
-    struct tracked *t = calloc(1, sizeof *t);
-    CHECK(t != NULL);
-    t->path = strdup(path);
+    struct tracked *t = zeros(sizeof *t);
+    t->path = zeros(strlen(path) + 1);
+    memcpy(t->path, path, strlen(path));
     t->next = fault.files;
     fault.files = t;
     return t;
@@ -100,14 +131,12 @@ static struct tracked *tracked_of(const char *path)
 
 static void remember(struct fault_file *f, const void *p, int n, int64_t offset)
 {
-    struct change *c = calloc(1, sizeof *c);
-    CHECK(c != NULL);
+    struct change *c = zeros(sizeof *c);
     CHECK(f->real->pMethods->xFileSize(f->real, (sqlite3_int64 *)&c->old_size) == SQLITE_OK);
     c->offset = offset;
     c->n = (size_t)n;
-    c->now = malloc(c->n + 1);
-    c->old = calloc(1, c->n + 1);
-    CHECK(c->now != NULL && c->old != NULL);
+    c->now = zeros(c->n + 1);
+    c->old = zeros(c->n + 1);
     if (n > 0) {
         memcpy(c->now, p, c->n);
     }
@@ -127,6 +156,9 @@ static int fault_close(sqlite3_file *f)
 
 static int fault_read(sqlite3_file *f, void *p, int n, sqlite3_int64 at)
 {
+    if (strike_other(READS)) {
+        return SQLITE_IOERR_READ;
+    }
     return of(f)->real->pMethods->xRead(of(f)->real, p, n, at);
 }
 
@@ -171,6 +203,9 @@ static int fault_size(sqlite3_file *f, sqlite3_int64 *size)
 
 static int fault_lock(sqlite3_file *f, int level)
 {
+    if (strike_other(LOCKS)) {
+        return SQLITE_BUSY;
+    }
     return of(f)->real->pMethods->xLock(of(f)->real, level);
 }
 
@@ -207,6 +242,9 @@ static int fault_shm_map(sqlite3_file *f, int page, int size, int extend, void v
 
 static int fault_shm_lock(sqlite3_file *f, int at, int n, int flags)
 {
+    if ((flags & SQLITE_SHM_LOCK) != 0 && strike_other(LOCKS)) {
+        return SQLITE_BUSY;
+    }
     return of(f)->real->pMethods->xShmLock(of(f)->real, at, n, flags);
 }
 
@@ -282,6 +320,13 @@ static int fault_full_path(sqlite3_vfs *vfs, const char *path, int n, char *out)
     return fault.real->xFullPathname(fault.real, path, n, out);
 }
 
+/* Who waits for a lock waits in vain: tests need not watch. */
+static int fault_sleep(sqlite3_vfs *vfs, int us)
+{
+    (void)vfs;
+    return us;
+}
+
 void faultvfs_reset(void)
 {
     if (!fault.registered) {
@@ -293,6 +338,7 @@ void faultvfs_reset(void)
         fault.vfs.xOpen = fault_open;
         fault.vfs.xDelete = fault_delete;
         fault.vfs.xAccess = fault_access;
+        fault.vfs.xSleep = fault_sleep;
         fault.vfs.xFullPathname = fault_full_path;
         CHECK(sqlite3_vfs_register(&fault.vfs, 0) == SQLITE_OK);
         fault.registered = true;
@@ -312,13 +358,13 @@ void faultvfs_arm(enum fault kind, uint64_t fail_at, uint64_t fail_count)
     fault.fault = kind;
     fault.fail_at = fail_at;
     fault.fail_count = fail_count;
-    fault.calls = 0;
+    memset(fault.calls, 0, sizeof fault.calls);
     fault.stopped = fault.struck = false;
 }
 
 uint64_t faultvfs_calls(void)
 {
-    return fault.calls;
+    return fault.calls[class_of(fault.fault)];
 }
 
 bool faultvfs_struck(void)
@@ -342,6 +388,22 @@ static void undo(int fd, const struct change *c)
     }
 }
 
+/* Each sector that the write touched is as it is to be, as it was, or garbage. */
+static void redo_sectors(int fd, const struct change *c, struct test_rng *rng)
+{
+    uint8_t garbage[SECTOR_BYTES];
+    for (size_t at = 0; at < c->n;) {
+        size_t n = SECTOR_BYTES - (size_t)((c->offset + (int64_t)at) % SECTOR_BYTES);
+        n = n < c->n - at ? n : c->n - at;
+        uint64_t fate = test_rng_below(rng, 3);
+        test_rng_fill(rng, garbage, n);
+        if (fate > 0) {
+            put(fd, fate == 1 ? c->now + at : garbage, n, c->offset + (int64_t)at);
+        }
+        at += n;
+    }
+}
+
 /* Again, oldest first, what the disk took. */
 static void redo(int fd, const struct change *c, struct test_rng *rng)
 {
@@ -349,10 +411,16 @@ static void redo(int fd, const struct change *c, struct test_rng *rng)
         return;
     }
     redo(fd, c->next, rng);
-    uint64_t fate = test_rng_below(rng, 4);
-    if (fate == 0) {
+    switch (test_rng_below(rng, 5)) {
+    case 0:
         put(fd, c->now, (size_t)test_rng_below(rng, c->n + 1), c->offset);
-    } else if (fate > 1) {
+        break;
+    case 1:
+        redo_sectors(fd, c, rng);
+        break;
+    case 2:
+        break;
+    default:
         put(fd, c->now, c->n, c->offset);
     }
 }

@@ -39,9 +39,8 @@ void kit_reopen(struct kit *k)
     kit_ok(kit_open(k, &e), &e);
 }
 
-void kit_init(struct kit *k)
+void kit_start(struct kit *k)
 {
-    struct err e = ERR_INIT;
     memset(k, 0, sizeof *k);
     tmp_dir_make(&k->dir);
     tmp_path(&k->dir, "store.db", k->path);
@@ -49,6 +48,12 @@ void kit_init(struct kit *k)
     test_rng_init(&k->test_rng, 1);
     k->clock = test_clock_iface(&k->test_clock);
     k->rng = test_rng_iface(&k->test_rng);
+}
+
+void kit_init(struct kit *k)
+{
+    struct err e = ERR_INIT;
+    kit_start(k);
     kit_ok(kit_open(k, &e), &e);
 }
 

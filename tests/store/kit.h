@@ -23,6 +23,8 @@ struct kit {
 /* Makes the folder and opens a store in it, writing to log 1 of device 1. Aborts on failure, as all of this
  * file. */
 void kit_init(struct kit *k);
+/* The same without opening a store yet. */
+void kit_start(struct kit *k);
 void kit_release(struct kit *k);
 /* A test whose *state is a struct kit of its own. */
 #define KIT_TEST(f) cmocka_unit_test_setup_teardown(f, kit_setup, kit_teardown)
