@@ -19,7 +19,7 @@ int base64_put(struct bytes b, struct buf *out)
     return 0;
 }
 
-static int value_of(uint8_t c)
+int base64_value(uint8_t c)
 {
     if (c >= 'A' && c <= 'Z')
         return c - 'A';
@@ -39,7 +39,7 @@ int base64_take(struct bytes text, struct buf *out)
     if (n % 4 == 1)
         return ERR_FORMAT;
     for (size_t i = 0; i < n; i++) {
-        int v = value_of(text.p[i]);
+        int v = base64_value(text.p[i]);
         if (v < 0)
             return ERR_FORMAT;
         bits = bits << 6 | (uint32_t)v;

@@ -4,6 +4,8 @@
 
 #include "base/bytes.h"
 
+/* What a digit stands for, 0..63; -1: none. */
+int base64_value(uint8_t c);
 /* Appends the text of b. */
 int base64_put(struct bytes b, struct buf *out);
 /* Appends the bytes of a text, whose padding may be missing. ERR_FORMAT when it is not base64. */

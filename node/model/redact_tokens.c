@@ -15,6 +15,8 @@
  */
 #include "node/model/redact_int.h"
 
+#include "base/base64.h"
+
 #define OPEN_RUN_MAX 280
 
 enum {
@@ -347,15 +349,11 @@ static size_t first_kind(unsigned pair)
     return lo;
 }
 
-static int base64_value(uint8_t c)
+/* Of either alphabet; '_' is the one digit that base64_value() lacks besides '-'. */
+static uint32_t digit_value(uint8_t c)
 {
-    if (c >= 'A' && c <= 'Z')
-        return c - 'A';
-    if (c >= 'a' && c <= 'z')
-        return c - 'a' + 26;
-    if (c >= '0' && c <= '9')
-        return c - '0' + 52;
-    return c == '-' || c == '+' ? 62 : 63;
+    int v = base64_value(c == '-' ? '+' : c);
+    return v >= 0 ? (uint32_t)v : 63;
 }
 
 /* The base64url run is a JSON object: {"…}, printable throughout. */
@@ -365,7 +363,7 @@ static bool is_encoded_json(const struct scan *s, size_t from, size_t to)
     unsigned held = 0;
     uint8_t last = 0;
     for (size_t i = from; i < to; i++) {
-        bits = bits << 6 | (uint32_t)base64_value(s->p[i]);
+        bits = bits << 6 | digit_value(s->p[i]);
         held += 6;
         if (held < 8)
             continue;
