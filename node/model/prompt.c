@@ -123,6 +123,13 @@ void prompt_observation(struct prompt *p, const char *id, const struct stored_ob
     prompt_close(p);
 }
 
+void texts_place(const uint8_t **at, struct bytes *text, struct bytes *reasoning)
+{
+    text->p = *at;
+    reasoning->p = *at + text->n;
+    *at += text->n + reasoning->n;
+}
+
 int prompt_error(const struct prompt *p, struct err *e)
 {
     int rc = p->system.err != 0 ? p->system.err : p->content.err;

@@ -44,6 +44,10 @@ void prompt_close(struct prompt *p);
 /* 0, or why the parts cannot be used. */
 int prompt_error(const struct prompt *p, struct err *e) MUST_CHECK;
 
+/* A text and its reasoning lie one behind the other at *at; of them only the lengths were known while their
+ * buffer still grew. *at moves behind them. */
+void texts_place(const uint8_t **at, struct bytes *text, struct bytes *reasoning);
+
 /* ---- answers */
 
 /* The document, an object with the array `list` of at most `max` objects; ERR_FORMAT, ERR_LIMIT otherwise.

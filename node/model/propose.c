@@ -101,11 +101,8 @@ int propose_read(const struct prompt *p, size_t n, struct bytes answer, struct p
     }
     cJSON_Delete(doc);
     const uint8_t *at = out->text.p;
-    for (size_t i = 0; i < out->n; i++) {
-        out->v[i].text.p = at;
-        out->v[i].reasoning.p = at + out->v[i].text.n;
-        at += out->v[i].text.n + out->v[i].reasoning.n;
-    }
+    for (size_t i = 0; i < out->n; i++)
+        texts_place(&at, &out->v[i].text, &out->v[i].reasoning);
     if (rc == 0 && out->text.err != 0)
         rc = err_set(e, out->text.err, "reading claims");
     if (rc != 0)

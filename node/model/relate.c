@@ -86,11 +86,8 @@ int relate_find(struct store *s, const struct proposals *c, int64_t now_ms, stru
     for (size_t i = 0; rc == 0 && i < c->n; i++)
         rc = candidates_find(s, c, i, now_ms, out, e);
     const uint8_t *at = out->text.p;
-    for (size_t j = 0; j < out->n; j++) {
-        out->v[j].text.p = at;
-        out->v[j].reasoning.p = at + out->v[j].text.n;
-        at += out->v[j].text.n + out->v[j].reasoning.n;
-    }
+    for (size_t j = 0; j < out->n; j++)
+        texts_place(&at, &out->v[j].text, &out->v[j].reasoning);
     if (rc == 0 && out->text.err != 0)
         rc = err_set(e, out->text.err, "looking for what is known");
     return rc;

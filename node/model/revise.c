@@ -253,11 +253,8 @@ int revise_read(const struct prompt *p, const struct revise_input *in, struct by
     }
     cJSON_Delete(doc);
     const uint8_t *at = out->text.p;
-    for (size_t i = 0; i < out->n; i++) {
-        out->v[i].text.p = at;
-        out->v[i].reasoning.p = at + out->v[i].text.n;
-        at += out->v[i].text.n + out->v[i].reasoning.n;
-    }
+    for (size_t i = 0; i < out->n; i++)
+        texts_place(&at, &out->v[i].text, &out->v[i].reasoning);
     if (rc == 0 && out->text.err != 0)
         rc = err_set(e, out->text.err, "reading revisions");
     return rc;
