@@ -13,6 +13,11 @@
 
 #define BRANCH_LABEL "selfsame branch 1"
 
+bool log_split_eq(const struct log_split *a, const struct log_split *b)
+{
+    return a->seq == b->seq && id_eq(&a->root, &b->root) && memcmp(a->chain.b, b->chain.b, HASH_BYTES) == 0;
+}
+
 void log_branch_id(const struct log_split *at, const struct hash *next, struct id *out)
 {
     uint8_t seq[8];

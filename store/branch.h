@@ -22,6 +22,7 @@ struct log_split {
     struct hash chain;
 };
 
+bool log_split_eq(const struct log_split *a, const struct log_split *b);
 /* The id of the branch of at->root that begins behind `at`; `next` is the chain after its first op. */
 void log_branch_id(const struct log_split *at, const struct hash *next, struct id *out);
 

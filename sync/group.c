@@ -334,9 +334,7 @@ const struct log_split *group_split_at(const struct group *g, size_t i)
 bool group_is_split(const struct group *g, const struct log_split *at)
 {
     for (uint32_t i = 0; i < g->state.n_splits; i++) {
-        const struct log_split *s = &g->state.splits[i];
-        if (s->seq == at->seq && id_eq(&s->root, &at->root) &&
-            memcmp(s->chain.b, at->chain.b, HASH_BYTES) == 0)
+        if (log_split_eq(&g->state.splits[i], at))
             return true;
     }
     return false;

@@ -353,11 +353,6 @@ static int add_branch(struct making *m, uint32_t root, const struct log_split *a
     return 0;
 }
 
-static bool same_split(const struct log_split *a, const struct log_split *b)
-{
-    return a->seq == b->seq && id_eq(&a->root, &b->root) && memcmp(a->chain.b, b->chain.b, HASH_BYTES) == 0;
-}
-
 static int branch_logs(struct making *m, uint32_t x)
 {
     struct state *st = m->st;
@@ -367,7 +362,7 @@ static int branch_logs(struct making *m, uint32_t x)
     if (root == NOWHERE)
         return 0;
     uint32_t i = 0;
-    while (i < st->n_splits && !same_split(&st->splits[i], &b->split))
+    while (i < st->n_splits && !log_split_eq(&st->splits[i], &b->split))
         i++;
     if (i == st->n_splits)
         st->splits[st->n_splits++] = b->split;
