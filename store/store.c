@@ -123,7 +123,13 @@ static int check_file(const struct store_config *cfg, struct err *e)
     int rc = n < 0 ? err_errno(e, errno, "cannot read '%s'", cfg->path) : 0;
     close(fd);
     if (rc == 0 && n > 0 && !has_journal(cfg->path)) {
-        rc = wal_is_ours(cfg->path) ? 0 : check_header(cfg->path, h, (size_t)n, e);
+        rc = check_header(cfg->path, h, (size_t)n, e);
+        if (rc != 0 && wal_is_ours(cfg->path)) {
+            rc = 0;
+            if (e != NULL) {
+                *e = ERR_INIT;
+            }
+        }
     }
     return rc;
 }
