@@ -337,7 +337,7 @@ static int contents_open(struct node *n, struct err *e)
     if (rc == 0) {
         rc = inference_open(n, e);
     }
-    if (rc == 0 && !n->read_only) {
+    if (rc == 0) {
         rc = share_reconcile(n, e); /* before anything is written of what sources say */
     }
     if (rc == 0 && !n->read_only) {

@@ -155,9 +155,9 @@ int share_load(struct store *s, struct buf *out, struct err *e)
 
 #define KEPT_NAME "share"
 
+/* The setting as the database has it, and what of it is in force. */
 struct narrow {
-    struct bytes stored, kept;
-    struct buf out;
+    struct buf stored, kept, out;
     bool narrower; /* than what is stored */
 };
 
@@ -167,26 +167,26 @@ static int narrow_put(void *ctx, struct bytes source)
     if (share_is_set(buf_view(&x->out), source)) {
         return 0;
     }
-    enum share_level stored = share_level_of(x->stored, source), kept = share_level_of(x->kept, source);
+    enum share_level stored = share_level_of(buf_view(&x->stored), source);
+    enum share_level kept = share_level_of(buf_view(&x->kept), source);
     x->narrower = x->narrower || kept < stored;
     line_put(&x->out, source, bytes_str(share_level_name(kept < stored ? kept : stored)));
     return x->out.err;
 }
 
-static int narrow_store(struct node *n, struct narrow *x, struct err *e)
+/* The narrower of the two for each source; nothing at all when they do not fit one setting. */
+static int narrow_join(struct narrow *x)
 {
-    const struct setting *k = NULL;
-    int rc = setting_find(BYTES_LIT("share"), &k, e);
-    if (rc != 0) {
-        return rc;
-    }
-    bool fits = narrow_put(x, BYTES_LIT("*")) == 0 && share_named(x->stored, narrow_put, x) == 0 &&
-                share_named(x->kept, narrow_put, x) == 0 && share_check(buf_view(&x->out), NULL) == 0;
-    if (fits && !x->narrower) {
+    bool fits = narrow_put(x, BYTES_LIT("*")) == 0 && share_named(buf_view(&x->stored), narrow_put, x) == 0 &&
+                share_named(buf_view(&x->kept), narrow_put, x) == 0 &&
+                share_check(buf_view(&x->out), NULL) == 0;
+    if (fits && x->narrower) {
         return 0;
     }
-    n->share_narrowed = true;
-    return config_set(n->store, k, fits ? buf_view(&x->out) : BYTES_LIT("* nothing"), e);
+    buf_release(&x->out);
+    buf_init(&x->out, LIMIT_SETTING_BYTES);
+    x->narrower = !fits;
+    return buf_bytes(&x->out, fits ? buf_view(&x->stored) : BYTES_LIT("* nothing"));
 }
 
 /* What the file keeps, appended to out. */
@@ -218,26 +218,52 @@ static int kept_write(struct node *n, struct bytes setting, struct err *e)
     return rc;
 }
 
+static int narrow_load(struct node *n, struct narrow *x, struct err *e)
+{
+    bool found = false;
+    *x = (struct narrow){.narrower = false};
+    buf_init(&x->stored, LIMIT_SETTING_BYTES);
+    buf_init(&x->kept, LIMIT_SETTING_BYTES);
+    buf_init(&x->out, LIMIT_SETTING_BYTES);
+    int rc = share_load(n->store, &x->stored, e);
+    if (rc == 0) {
+        rc = kept_read(n, &x->kept, &found, e);
+    }
+    if (rc == 0 && found && !bytes_eq(buf_view(&x->stored), buf_view(&x->kept))) {
+        rc = narrow_join(x);
+    } else if (rc == 0) {
+        rc = buf_bytes(&x->out, buf_view(&x->stored));
+    }
+    return rc;
+}
+
+static void narrow_release(struct narrow *x)
+{
+    buf_release(&x->stored);
+    buf_release(&x->kept);
+    buf_release(&x->out);
+}
+
+int share_in_force(struct node *n, struct buf *out, struct err *e)
+{
+    struct narrow x;
+    int rc = narrow_load(n, &x, e);
+    rc = rc != 0 ? rc : buf_bytes(out, buf_view(&x.out));
+    narrow_release(&x);
+    return rc;
+}
+
 int share_reconcile(struct node *n, struct err *e)
 {
-    struct buf stored, kept;
-    struct narrow x = {0};
-    bool found = false;
-    buf_init(&stored, LIMIT_SETTING_BYTES);
-    buf_init(&kept, LIMIT_SETTING_BYTES);
-    buf_init(&x.out, LIMIT_SETTING_BYTES);
-    int rc = share_load(n->store, &stored, e);
-    if (rc == 0) {
-        rc = kept_read(n, &kept, &found, e);
+    const struct setting *k = NULL;
+    struct narrow x;
+    int rc = narrow_load(n, &x, e);
+    n->share_narrowed = rc == 0 && x.narrower;
+    if (n->share_narrowed && !n->read_only) {
+        rc = setting_find(BYTES_LIT("share"), &k, e);
+        rc = rc != 0 ? rc : config_set(n->store, k, buf_view(&x.out), e);
     }
-    if (rc == 0 && found && !bytes_eq(buf_view(&stored), buf_view(&kept))) {
-        x.stored = buf_view(&stored);
-        x.kept = buf_view(&kept);
-        rc = narrow_store(n, &x, e);
-    }
-    buf_release(&stored);
-    buf_release(&kept);
-    buf_release(&x.out);
+    narrow_release(&x);
     return rc;
 }
 

@@ -5,7 +5,7 @@
  *             replicates
  *   counts    the default: what was learnt replicates, with how often and when, never the content
  *   text      besides, up to SHARE_EXCERPTS of the newest observations behind a proposition travel with it,
- * as excerpts of at most SHARE_EXCERPT_BYTES (redacted like everything that was observed)
+ *             as excerpts of at most SHARE_EXCERPT_BYTES (redacted like everything that was observed)
  *
  * The setting is this device's alone: no other device can widen what this one shares. Nor can an older
  * database that is put back: the file `share` in the data folder keeps the setting as it was last applied,
@@ -37,10 +37,13 @@ int share_named(struct bytes setting, int (*fn)(void *ctx, struct bytes source),
  */
 int share_edit(struct bytes setting, struct bytes source, struct bytes level, struct buf *out,
                struct err *e) MUST_CHECK;
-/* The setting of this device, appended to out. */
+/* The setting of this device as the database has it, appended to out. */
 int share_load(struct store *s, struct buf *out, struct err *e) MUST_CHECK;
-/* At the opening: stores the narrower of the setting and the file `share`; n->share_narrowed when that is
- * narrower than the database had it. share_apply() is due. A file with loose permissions: ERR_PERM. */
+/* What is in force, appended to out: for each source the narrower of the setting and of the file `share`. The
+ * two are the same once the folder was opened for writing. */
+int share_in_force(struct node *n, struct buf *out, struct err *e) MUST_CHECK;
+/* At the opening: sets n->share_narrowed when what is in force is narrower than the database has it, and (not
+ * when only read) stores it; share_apply() is due then. A file with loose permissions: ERR_PERM. */
 int share_reconcile(struct node *n, struct err *e) MUST_CHECK;
 /* After the setting changed: takes back what was learnt from sources that share nothing now, learns from
  * those that do again; in a transaction of its own. */

@@ -49,7 +49,7 @@ static int share_put(struct node *n, cJSON *doc, struct err *e)
 {
     struct buf setting;
     buf_init(&setting, LIMIT_SETTING_BYTES);
-    int rc = share_load(n->store, &setting, e);
+    int rc = share_in_force(n, &setting, e);
     struct listing l = {.list = put_array(doc, "sources"), .setting = buf_view(&setting)};
     if (rc == 0) {
         rc = l.list != NULL ? local_sources(n->store, observed_put, &l, e) : ERR_NOMEM;

@@ -213,6 +213,16 @@ static void another_devices_level_widens_nothing_here(void **state)
     assert_level(b, "git", "nothing");
 }
 
+static struct node *open_to_read(const char *name)
+{
+    char path[TMP_PATH_BYTES];
+    struct err e = ERR_INIT;
+    struct node *n = NULL;
+    struct node_options o = {.home = tmp_path(&dir, name, path), .read_only = true};
+    assert_int_equal(node_open(&n, &o, &e), 0);
+    return n;
+}
+
 static void older_database_widens_nothing(void **state)
 {
     (void)state;
@@ -225,6 +235,11 @@ static void older_database_widens_nothing(void **state)
     share(a, "bash nothing\\ngit text");
     node_close(a);
     tmp_copy(old, db);
+    a = open_to_read("laptop"); /* told before anything is written */
+    assert_true(a->share_narrowed);
+    assert_level(a, "bash", "nothing");
+    assert_level(a, "git", "nothing");
+    node_close(a);
     a = household_open(&dir, "laptop");
     assert_true(a->share_narrowed);
     assert_level(a, "bash", "nothing");
