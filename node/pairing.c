@@ -14,9 +14,8 @@
 #include <string.h>
 
 #define FIND_MS 30000 /* a joiner looks for the other device so long */
-#define FIND_MEMBER_MS                                                                                       \
-    75000                      /* by recovery words: until one has announced itself, DISCOVER_EVERY_MS apart \
-                                */
+/* By recovery words: until one has announced itself, DISCOVER_EVERY_MS apart. */
+#define FIND_MEMBER_MS 75000
 #define ASK_MS (5 * 60 * 1000) /* the users may take so long to answer */
 #define WRITE_MS (5 * 60 * 1000)
 #define LINGER_MS 1000 /* the last message is given so long to leave */

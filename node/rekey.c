@@ -1,6 +1,7 @@
 /* Row after row, in the order of adding. */
 #include "node/rekey.h"
 
+#include "base/limits.h"
 #include "base/map.h"
 #include "node/observe/observe.h"
 
@@ -108,8 +109,8 @@ static int rekey_all(struct rekey *x)
 int observations_rekey(struct node *n, struct err *e)
 {
     struct rekey x = {.n = n, .equal = map_new(), .e = e};
-    buf_init(&x.rows, SIZE_MAX / 2);
-    buf_init(&x.files, SIZE_MAX / 2);
+    buf_init(&x.rows, (size_t)256 << 20);
+    buf_init(&x.files, LIMIT_OBSERVATION_FILES * sizeof(struct bytes));
     int rc = x.equal != NULL ? rekey_all(&x) : ERR_NOMEM;
     buf_release(&x.rows);
     buf_release(&x.files);

@@ -49,11 +49,13 @@ int frames_next(const struct frames_env *f, const struct frame_want *w, struct b
 /* Takes a frame in wire form: group, author, epoch, signature, seal, chain and every op are checked before
  * the first is appended; those held already are skipped when they agree. The caller has a transaction open;
  * it is unchanged by a refusal (but not by an error of storage). What was read of the header is in *out even
- * then. ERR_FORMAT, ERR_LIMIT, ERR_VERSION  not a frame, or not one that this build knows ERR_VERIFY another
- * group, signature, seal, chain, an author who may not write, an op that counts for another device (all to be
- * quarantined); `forked`: the store holds other ops at these seqs, or no branch that is known begins with
- * them ERR_NOTFOUND  ops before it are missing
- * (`gap`), or its epoch, log or key is not known (yet) ERR_EXISTS    all of it is held */
+ * then.
+ *   - ERR_FORMAT, ERR_LIMIT, ERR_VERSION: not a frame, or not one that this build knows
+ *   - ERR_VERIFY: another group, signature, seal, chain, an author who may not write, an op that counts for
+ *     another device (all to be quarantined); `forked`: the store holds other ops at these seqs, or no branch
+ *     that is known begins with them
+ *   - ERR_NOTFOUND: ops before it are missing (`gap`), or its epoch, log or key is not known (yet)
+ *   - ERR_EXISTS: all of it is held */
 struct frame_result {
     struct id log, device;
     uint64_t first, count;

@@ -87,8 +87,8 @@ struct slog {
     bool wanted;      /* by the peer */
     bool asked;       /* by us, and nothing else since */
     bool want_due, want_go;
-    bool forked,
-        fork_due; /* its histories differ, and where is not known here yet: looked for from `probe` on */
+    /* Its histories differ, and where is not known here yet: looked for from `probe` on. */
+    bool forked, fork_due;
     uint64_t probe, probe_step;
     bool stalled, stall_due; /* by us: a frame of it could not be taken from this peer */
     uint8_t stall_reason;

@@ -6,11 +6,11 @@
  * On the wire everything is a message behind its length (2 bytes, big-endian, 1..65535). The dialer speaks
  * first, and its first message begins with one byte that says what it wants:
  *
- *   'S' ‖ knock 16 ‖ head 32     a session of members (Noise IK): head are the first 32 bytes of its first
- * message, whose rest is the next message; sync/PROTOCOL.md says how it goes on
- *   'P' ‖ first message of a pairing     answered only while a code is shown
- *   'R' ‖ knock 24 ‖ first message of a pairing by recovery words     answered when the knock is that of
- * recovery words of the group, used or not (crypto/pair.h)
+ *   - 'S' ‖ knock 16 ‖ head 32: a session of members (Noise IK); head are the first 32 bytes of its first
+ *     message, whose rest is the next message; sync/PROTOCOL.md says how it goes on
+ *   - 'P' ‖ first message of a pairing: answered only while a code is shown
+ *   - 'R' ‖ knock 24 ‖ first message of a pairing by recovery words: answered when the knock is that of
+ *     recovery words of the group, used or not (crypto/pair.h)
  *
  * knock = BLAKE2b(key = the group's secret, label ‖ head)[0..15]: a stranger cannot make one, so that a flood
  * of garbage costs a hash each, no curve arithmetic and no large buffer. It names nobody and proves nothing
