@@ -124,6 +124,15 @@ static uint64_t plain_history(void)
     return added;
 }
 
+/* The key file goes, new keys are made, the folder is opened again. */
+static void lose_keys(void)
+{
+    shut();
+    assert_int_equal(unlink(keys), 0);
+    renew("", 0);
+    n = household_open(&dir, "laptop");
+}
+
 static void sources_imported_again_after_a_lost_key_file_are_recognised(void **state)
 {
     (void)state;
@@ -131,10 +140,7 @@ static void sources_imported_again_after_a_lost_key_file_are_recognised(void **s
     assert_int_equal(plain_history(), 5);
     uint64_t observations = household_observations(n);
     household_model(n, &before);
-    shut();
-    assert_int_equal(unlink(keys), 0);
-    renew("", 0);
-    n = household_open(&dir, "laptop");
+    lose_keys();
     assert_int_equal(plain_history(), 0);
     assert_int_equal(household_history(&dir, n), 0);
     assert_int_equal(household_observations(n), observations);
@@ -149,10 +155,7 @@ static void lost_key_file_is_mended_and_nothing_counts_twice(void **state)
     struct id device = n->home.device;
     uint64_t observations = household_observations(n);
     household_model(n, &before);
-    shut();
-    assert_int_equal(unlink(keys), 0);
-    renew("", 0);
-    n = household_open(&dir, "laptop");
+    lose_keys();
     assert_false(id_eq(&device, &n->home.device));
     assert_string_equal(n->home.name, "laptop");
     assert_int_equal(household_observations(n), observations);
