@@ -10,9 +10,11 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static const char *const schemas[] = {
+static const char claims_schema[] =
     "{\"type\":\"object\",\"properties\":{\"claims\":{\"type\":\"array\",\"items\":{\"type\":\"object\"}}},"
-    "\"required\":[\"claims\"]}",
+    "\"required\":[\"claims\"]}";
+static const char *const schemas[] = {
+    claims_schema,
     "{\"type\":\"array\",\"items\":{\"type\":\"object\"}}",
     "{\"type\":\"object\"}",
     "{\"type\":\"array\"}",
