@@ -150,11 +150,13 @@ int cmd_log(struct run *r)
 {
     const struct args *a = &r->args;
     bool audit = args_flag(a, "audit");
-    if (audit && (args_flag(a, "source") || args_flag(a, "since"))) {
-        return err_set(&r->err, ERR_USAGE, "--audit goes without --source and --since");
+    bool sent = args_flag(a, "sent");
+    if ((audit || sent) && (args_flag(a, "source") || args_flag(a, "since") || (audit && sent))) {
+        return err_set(&r->err, ERR_USAGE, "--audit and --sent go without each other, --source and --since");
     }
     cJSON *req = request_new("log");
     request_flag(req, "audit", audit);
+    request_flag(req, "sent", sent);
     request_text(req, "source", args_value(a, "source"));
     request_text(req, "since", args_value(a, "since"));
     request_number(req, "max", max_of(r));

@@ -179,13 +179,18 @@ const struct command commands[] = {
     },
     {
         .name = "log",
-        .summary = "what was observed, and what the audit did",
-        .usage = "[--source S] [--since TIME] [--max N]\n--audit",
-        .about = "Lists observations, newest first. With --audit: how often which rule dropped or redacted "
-                 "something, "
-                 "without its content.",
-        .examples = "selfsame log --source bash --max 20\nselfsame log --audit",
+        .summary = "what was observed, what the audit did, what was sent",
+        .usage = "[--source S] [--since TIME] [--max N]\n--audit\n--sent [--max N]",
+        .about =
+            "Lists observations, newest first. With --audit: how often which rule dropped or redacted "
+            "something, "
+            "without its content. With --sent: what was sent to a language model's endpoint, when and why, "
+            "of which sources, how much of it, to where; without its content.",
+        .examples = "selfsame log --source bash --max 20\nselfsame log --audit\nselfsame log --sent",
         .options = {{.name = "audit", .type = VALUE_FLAG, .help = "the decisions of the audit instead"},
+                    {.name = "sent",
+                     .type = VALUE_FLAG,
+                     .help = "what was sent to a language model's endpoint instead"},
                     {.name = "source", .type = VALUE_SOURCE, .value = "S", .help = "of one source only"},
                     {.name = "since",
                      .type = VALUE_TEXT,

@@ -106,6 +106,53 @@ static void draw_peers(struct page *p, const cJSON *answer)
     }
 }
 
+/* "12 340 tokens today of 50 000, 0.12 of 2 in money". */
+static void draw_spending(struct page *p, const cJSON *o)
+{
+    const cJSON *today = doc_get(o, "today");
+    char digits[TIME_TEXT];
+    number_print(doc_number(today, "tokens_in") + doc_number(today, "tokens_out"), digits);
+    page_printf(p, "; today %s tokens", digits);
+    if (doc_number(o, "budget_tokens") > 0) {
+        number_print(doc_number(o, "budget_tokens"), digits);
+        page_printf(p, " of %s", digits);
+    }
+    if (doc_number(today, "money") > 0 || doc_number(o, "budget_money") > 0) {
+        page_printf(p, ", money %.4f", doc_number(today, "money"));
+    }
+    if (doc_number(o, "budget_money") > 0) {
+        page_printf(p, " of %.2f", doc_number(o, "budget_money"));
+    }
+}
+
+static void draw_endpoint(struct page *p, const cJSON *o)
+{
+    char until[TIME_TEXT];
+    if (!cJSON_IsObject(o)) {
+        return;
+    }
+    label(p, "endpoint");
+    page_safe(p, doc_text(o, "host"));
+    page_str(p, "  ");
+    page_safe(p, doc_text(o, "model"));
+    page_str(p, "  ");
+    bool fine = strcmp(doc_text(o, "state"), "ready") == 0;
+    page_on(p, fine ? PAINT_GOOD : PAINT_WARN);
+    page_str(p, doc_text(o, "state"));
+    page_off(p, fine ? PAINT_GOOD : PAINT_WARN);
+    if (doc_time(o, "until") != TIME_NONE) {
+        time_local(p->st, doc_time(o, "until"), until);
+        page_printf(p, " until %s", until);
+    }
+    if (doc_number(o, "waiting") > 0) {
+        page_str(p, "; ");
+        draw_count(p, doc_number(o, "waiting"), "request", NULL);
+        page_str(p, " waiting");
+    }
+    draw_spending(p, o);
+    page_line(p);
+}
+
 void draw_status(struct page *p, const cJSON *answer)
 {
     const cJSON *a = NULL;
@@ -115,6 +162,7 @@ void draw_status(struct page *p, const cJSON *answer)
     draw_sources(p, answer);
     draw_watched(p, answer);
     draw_peers(p, answer);
+    draw_endpoint(p, doc_get(answer, "endpoint"));
     if (doc_time(answer, "paused_until") != TIME_NONE) {
         time_local(p->st, doc_time(answer, "paused_until"), until);
         label(p, "paused");

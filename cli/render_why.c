@@ -7,6 +7,7 @@
 #include <string.h>
 
 #define SOURCE_COLUMNS 12
+#define PURPOSE_COLUMNS 10
 #define DEVICE_COLUMNS 12
 
 /* What an observation says in one line: title and text, or the first of these it has. */
@@ -251,10 +252,52 @@ static void draw_audit(struct page *p, const cJSON *list)
     }
 }
 
+static void draw_sent_sources(struct page *p, const cJSON *row)
+{
+    const cJSON *s = NULL;
+    bool first = true;
+    cJSON_ArrayForEach(s, doc_get(row, "sources"))
+    {
+        page_str(p, first ? " of " : ", ");
+        page_safe(p, cJSON_IsString(s) ? s->valuestring : "");
+        first = false;
+    }
+}
+
+static void draw_sent(struct page *p, const cJSON *list)
+{
+    const cJSON *r = NULL;
+    char out[TIME_TEXT];
+    char in[TIME_TEXT];
+    if (cJSON_GetArraySize(list) == 0) {
+        page_str(p, "Nothing was sent to a language model so far.\n");
+        return;
+    }
+    cJSON_ArrayForEach(r, list)
+    {
+        draw_when(p, doc_time(r, "time"));
+        page_cell(p, PAINT_STRONG, doc_text(r, "purpose"), PURPOSE_COLUMNS, false);
+        page_blanks(p, 2);
+        draw_count(p, doc_number(r, "observations"), "observation", NULL);
+        draw_sent_sources(p, r);
+        size_print(doc_number(r, "bytes_out"), out);
+        number_print(doc_number(r, "tokens_in") + doc_number(r, "tokens_out"), in);
+        page_printf(p, "; %s, %s tokens, to ", out, in);
+        page_safe(p, doc_text(r, "host"));
+        page_str(p, ": ");
+        page_safe(p, doc_text(r, "outcome"));
+        page_line(p);
+    }
+}
+
 void draw_log(struct page *p, const cJSON *answer)
 {
     const cJSON *o = NULL;
     const cJSON *list = doc_get(answer, "observations");
+    if (doc_get(answer, "sent") != NULL) {
+        draw_sent(p, doc_get(answer, "sent"));
+        return;
+    }
     if (list == NULL) {
         draw_audit(p, doc_get(answer, "audit"));
         return;

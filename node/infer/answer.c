@@ -258,6 +258,7 @@ static bool keys_differ(const cJSON *v)
 struct search {
     const struct answer_shape *shape;
     cJSON *exact, *other; /* found so far: of the shape; made to be of the shape */
+    bool broken;          /* a '{' was passed over that began no JSON: what follows may be a part of it */
 };
 
 /* v in the shape, where one step leads there: {"name": ANSWER}, [ANSWER], a list that stands alone, or one in
@@ -308,10 +309,10 @@ static int candidate(struct search *s, struct bytes text, struct err *e)
         cJSON_Delete(v);
         return err_set(e, ERR_FORMAT, "the model's answer says one thing twice");
     }
-    if (fits(v, s->shape)) {
+    if (fits(v, s->shape) && !(s->broken && s->shape->array)) {
         one = keep(&s->exact, v);
     } else {
-        cJSON *other = reshape(v, s->shape);
+        cJSON *other = s->broken ? NULL : reshape(v, s->shape);
         one = other == NULL || keep(&s->other, other);
         cJSON_Delete(v);
     }
@@ -339,6 +340,7 @@ static int bracket_look(struct search *s, struct json_mend *m, bool whole, struc
                        m->ended ? "the model's answer ends before it is over"
                                 : "the model's answer is not JSON");
     }
+    s->broken = s->broken || m->in.p[from] == '{';
     m->at = from + 1;
     return 0;
 }

@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #define ARGS_MAX 32
+#define REAP_MS 20
 #define KEY_AGAIN_MS 60000 /* until a key that could not be had is looked for again */
 
 extern char **environ;
@@ -213,7 +214,7 @@ static int command_start(struct endpoint *x)
     return ERR_INUSE;
 }
 
-/* From now on its end is waited for, on a descriptor of the process. */
+/* From now on its end is waited for, on a descriptor of the process; where there is none, every so often. */
 static void output_close(struct endpoint *x)
 {
     struct key *k = &x->key;
@@ -222,7 +223,7 @@ static void output_close(struct endpoint *x)
     k->printed = true;
     k->fd = pidfd_open(k->pid, 0);
     struct epoll_event ev = {.events = EPOLLIN, .data.fd = k->fd};
-    if (k->fd < 0 || epoll_ctl(x->epoll_fd, EPOLL_CTL_ADD, k->fd, &ev) != 0) {
+    if (k->fd >= 0 && epoll_ctl(x->epoll_fd, EPOLL_CTL_ADD, k->fd, &ev) != 0) {
         (void)err_errno(&k->e, errno, "waiting for the command for the endpoint's key");
         (void)failed(x);
     }
@@ -278,7 +279,7 @@ int64_t key_step(struct endpoint *x)
         (void)err_set(&k->e, ERR_PERM, "the command for the endpoint's key takes too long");
         (void)failed(x);
     }
-    return k->state == KEY_FETCHING ? k->until_ms : TIME_NONE;
+    return k->state != KEY_FETCHING ? TIME_NONE : k->fd >= 0 ? k->until_ms : endpoint_now(x) + REAP_MS;
 }
 
 int key_have(struct endpoint *x, struct err *e)

@@ -88,6 +88,10 @@ int put_counts(struct node *n, cJSON *o, const struct entity *x, struct err *e) 
 int put_peers(struct node *n, cJSON *o, struct err *e) MUST_CHECK;
 /* Appends what the user should know, a sentence each. */
 int put_attention(struct node *n, cJSON *list, struct err *e) MUST_CHECK;
+/* "endpoint": the language model's, or null when none is set; why it is not asked goes to attention. */
+int put_endpoint(struct node *n, cJSON *doc, cJSON *attention, struct err *e) MUST_CHECK;
+/* "sent": the newest rows of the log of what was sent to it. */
+int put_sent(struct node *n, const cJSON *req, cJSON *doc, struct err *e) MUST_CHECK;
 /* "group": its id, or null. */
 int put_group(struct node *n, cJSON *o) MUST_CHECK;
 /* A device's name for people: its name when known, else the head of its id. */

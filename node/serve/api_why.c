@@ -278,6 +278,9 @@ int api_log(struct node *n, const cJSON *req, cJSON *doc, struct err *e)
         return rc;
     }
     bool audit = arg_bool(req, "audit");
+    if (arg_bool(req, "sent")) {
+        return audit ? err_set(e, ERR_USAGE, "either 'audit' or 'sent'") : put_sent(n, req, doc, e);
+    }
     w.list = put_array(doc, audit ? "audit" : "observations");
     if (w.list == NULL) {
         return err_set(e, ERR_NOMEM, "listing");

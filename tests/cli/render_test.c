@@ -235,6 +235,38 @@ static void logs_are_one_line_a_record(void **state)
            "redact:card             bash             1 200  2026-01-01 10:00  2026-02-01 10:00\n");
 }
 
+static void what_was_sent_is_one_line_a_request(void **state)
+{
+    (void)state;
+    expect(draw_log, &free_width, "{\"sent\":[]}", "Nothing was sent to a language model so far.\n");
+    expect(
+        draw_log, &free_width,
+        "{\"sent\":[{\"time\":\"2026-02-01T10:00:00Z\",\"purpose\":\"propose\",\"host\":\"127.0.0.1:11434\","
+        "\"sources\":[\"bash\",\"git\"],\"observations\":12,\"bytes_out\":4096,\"tokens_in\":1000,"
+        "\"tokens_out\":34,\"outcome\":\"answered\"}]}",
+        "2026-02-01 10:00  propose     12 observations of bash, git; 4.1 kB, 1 034 tokens, to "
+        "127.0.0.1:11434: "
+        "answered\n");
+}
+
+static void the_endpoint_is_a_line_of_the_status(void **state)
+{
+    (void)state;
+    struct page p;
+    cJSON *doc = cJSON_Parse(
+        "{\"endpoint\":{\"host\":\"127.0.0.1:11434\",\"model\":\"tiny\",\"state\":\"over budget\","
+        "\"until\":\"2026-02-02T00:00:00Z\",\"waiting\":3,\"budget_tokens\":50000,\"budget_money\":2,"
+        "\"today\":{\"tokens_in\":40000,\"tokens_out\":10000,\"money\":0.5}}}");
+    assert_non_null(doc);
+    page_init(&p, &free_width, NULL);
+    draw_status(&p, doc);
+    assert_non_null(strstr(buf_cstr(&p.b),
+                           "endpoint 127.0.0.1:11434  tiny  over budget until 2026-02-02 00:00; "
+                           "3 requests waiting; today 50 000 tokens of 50 000, money 0.5000 of 2.00\n"));
+    cJSON_Delete(doc);
+    page_release(&p);
+}
+
 static void the_doctor_says_what_mends_a_fault(void **state)
 {
     static const char json[] =
@@ -298,6 +330,8 @@ int main(void)
         cmocka_unit_test(why_is_a_tree),
         cmocka_unit_test(status_names_what_needs_attention),
         cmocka_unit_test(logs_are_one_line_a_record),
+        cmocka_unit_test(what_was_sent_is_one_line_a_request),
+        cmocka_unit_test(the_endpoint_is_a_line_of_the_status),
         cmocka_unit_test(the_doctor_says_what_mends_a_fault),
         cmocka_unit_test(settings_show_value_and_default),
         cmocka_unit_test(a_job_tells_its_counts),

@@ -45,6 +45,12 @@ run log --json
 check "log --json lists observations" has_keys observations time source
 run log --audit --json
 check "log --audit --json lists decisions" has_keys audit
+run log --sent --json
+check "log --sent --json lists what was sent" has_keys sent
+run log --sent
+check "log --sent says that there is nothing" eval 'status_is 0 && said "Nothing was sent"'
+run log --sent --audit
+check "log takes one of --sent and --audit" failed_with 2 "without each other"
 run doctor --json
 check "doctor --json lists checks" eval 'status_is 0 && has_keys checks ok name text'
 run config --json

@@ -52,6 +52,18 @@ check "and confirmed" [ "$(value verdict)" = confirmed ]
 status=$?
 check "a stream is told through the node" eval 'status_is 0 && said "3 000 new"'
 
+# --- a language model's endpoint: set while the node runs
+run config endpoint.url http://127.0.0.1:9/v1
+run config endpoint.model tiny
+run status --json
+check "an endpoint counts as soon as it is set" eval 'said "\"host\":\"127.0.0.1:9\"" && said "\"state\":\"ready\""'
+run config endpoint.url http://192.0.2.1/v1
+run status
+check "one on another machine is refused, with what to do" eval 'said refused && said "is not this machine"'
+run config endpoint.url --unset
+run status --json
+check "and is gone when it is unset" said "\"endpoint\":null"
+
 # --- one node a folder
 "$SELFSAMED" >"$work/out" 2>"$work/err" </dev/null
 status=$?

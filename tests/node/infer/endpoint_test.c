@@ -10,13 +10,20 @@
 #include "tests/support/tmp.h"
 #include "tests/support/unit.h"
 
+#include <arpa/inet.h>
 #include <cjson/cJSON.h>
 #include <dirent.h>
+#include <fcntl.h>
 #include <math.h>
+#include <net/if.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -951,6 +958,178 @@ static void addresses_that_are_none_cannot_be_set(void **state)
     }
 }
 
+/* ---- certificates
+ * ------------------------------------------------------------------------------------------
+ */
+
+struct tls {
+    FILE *in;
+    pid_t pid;
+};
+
+/* Starts the server for a name and sets the endpoint's address to it. */
+static void tls_open(struct tls *t, const char *name)
+{
+    int in[2];
+    int out[2];
+    char url[64];
+    unsigned port = 0;
+    assert_int_equal(pipe2(in, O_CLOEXEC) | pipe2(out, O_CLOEXEC), 0);
+    t->pid = fork();
+    assert_true(t->pid >= 0);
+    if (t->pid == 0) {
+        (void)dup2(in[0], 0);
+        (void)dup2(out[1], 1);
+        (void)execlp("python3", "python3", TEST_SOURCE "/tests/node/infer/tls_server.py", dir.path, name,
+                     (char *)NULL);
+        _exit(127);
+    }
+    (void)close(in[0]);
+    (void)close(out[1]);
+    FILE *said = fdopen(out[0], "r");
+    assert_non_null(said);
+    if (fscanf(said, "%u", &port) != 1) {
+        fail_msg("the server does not start");
+    }
+    (void)fclose(said);
+    t->in = fdopen(in[1], "w");
+    (void)snprintf(url, sizeof(url), "https://127.0.0.1:%u", port);
+    set("endpoint.url", url);
+}
+
+static void tls_close(struct tls *t)
+{
+    (void)fclose(t->in);
+    assert_int_equal(waitpid(t->pid, NULL, 0), t->pid);
+}
+
+static void certificates_are_verified(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        bool known;
+        int rc;
+    } cases[] = {{"127.0.0.1", false, ERR_VERIFY},
+                 {"127.0.0.1", true, 0},
+                 {"elsewhere.example", true, ERR_VERIFY},
+                 {"expired", true, ERR_VERIFY}};
+    char path[TMP_PATH_BYTES];
+    SCRIPT({.how = SERVER_NOISE});
+    idle_ms = COMMAND_MS; /* the server is another process */
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct tls t;
+        struct got g = {0};
+        struct chat_request r = plain("x");
+        tls_open(&t, cases[i].name);
+        set("endpoint.ca-file", cases[i].known ? tmp_path(&dir, "ca.pem", path) : NULL);
+        ask(&r, &g);
+        run(&g, 1);
+        if (g.rc != cases[i].rc) {
+            fail_msg("%zu: %d, %s", i, g.rc, g.why);
+        }
+        tls_close(&t);
+    }
+}
+
+/* ---- names that lead elsewhere
+ * -----------------------------------------------------------------------------
+ */
+
+static bool wrote(const char *path, const char *text)
+{
+    FILE *f = fopen(path, "w");
+    bool ok = f != NULL && fputs(text, f) >= 0;
+    return f != NULL && fclose(f) == 0 && ok;
+}
+
+static bool loopback_up(int fd)
+{
+    struct ifreq r = {.ifr_name = "lo"};
+    struct ifreq alias = {.ifr_name = "lo:1"};
+    struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(0x0a000001)};
+    r.ifr_flags = IFF_UP;
+    memcpy(&alias.ifr_addr, &a, sizeof(a));
+    return ioctl(fd, SIOCSIFFLAGS, &r) == 0 && ioctl(fd, SIOCSIFADDR, &alias) == 0;
+}
+
+/* Into a name space of our own, with 10.0.0.1 on its loopback and our own names; false: not allowed here. */
+static bool world_enter(void)
+{
+    char map[64];
+    char hosts[TMP_PATH_BYTES];
+    (void)snprintf(map, sizeof(map), "0 %u 1", (unsigned)getuid());
+    if (unshare(CLONE_NEWUSER | CLONE_NEWNET | CLONE_NEWNS) != 0 || !wrote("/proc/self/setgroups", "deny") ||
+        !wrote("/proc/self/uid_map", map)) {
+        return false;
+    }
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    bool ok = fd >= 0 && loopback_up(fd);
+    (void)close(fd);
+    tmp_write(tmp_path(&dir, "hosts", hosts),
+              BYTES_LIT("127.0.0.1 localhost mine\n10.0.0.1 rebound localhost.rebound\n"));
+    return ok && mount(hosts, "/etc/hosts", "none", MS_BIND, "") == 0;
+}
+
+/* The endpoint at that name: what became of a request, and how many connections the server saw. */
+static int lead_to(const char *name, size_t *connections)
+{
+    char url[64];
+    struct got g = {0};
+    struct err e = ERR_INIT;
+    struct chat_request r = plain("x");
+    (void)snprintf(url, sizeof(url), "http://%s:%u", name, server.port);
+    set("endpoint.url", url);
+    if (endpoint_chat(node->endpoint, &r, take, &g, NULL, &e) != 0) {
+        return e.code;
+    }
+    run(&g, 1);
+    *connections = server.n_accepted;
+    return g.rc;
+}
+
+/* In a process of its own. The server listens at all addresses, so that it hears what comes to 10.0.0.1. */
+static int rebinding_child(void)
+{
+    static const struct server_step step = {.body = SAID("yes")};
+    size_t connections = 0;
+    if (!world_enter()) {
+        return 77;
+    }
+    server_close(&server);
+    server_open_any(&server);
+    server_script(&server, &step, 1);
+    idle_ms = COMMAND_MS; /* names are looked up on a thread */
+    if (lead_to("rebound", &connections) != ERR_PERM || connections != 0) {
+        return 1;
+    }
+    set("endpoint.allow-remote", "on"); /* which http is not enough for */
+    if (lead_to("localhost.rebound", &connections) != ERR_PERM || connections != 0) {
+        return 2;
+    }
+    set("endpoint.allow-remote", "off");
+    return lead_to("mine", &connections) == 0 && connections == 1 ? 0 : 3;
+}
+
+static void names_that_lead_elsewhere_are_refused_before_anything_is_sent(void **state)
+{
+    (void)state;
+    int status = 0;
+    (void)fflush(NULL);
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        _exit(rebinding_child());
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFEXITED(status));
+    if (WEXITSTATUS(status) == 77) {
+        print_message("no name spaces here\n");
+        return;
+    }
+    assert_int_equal(WEXITSTATUS(status), 0);
+}
+
 /* ---- the key
  * -----------------------------------------------------------------------------------------------
  */
@@ -1152,6 +1331,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(this_machine_is_known_however_it_is_spelt, setup, teardown),
         cmocka_unit_test_setup_teardown(environment_does_not_redirect_it, setup, teardown),
         cmocka_unit_test_setup_teardown(addresses_that_are_none_cannot_be_set, setup, teardown),
+        cmocka_unit_test_setup_teardown(certificates_are_verified, setup, teardown),
+        cmocka_unit_test_setup_teardown(names_that_lead_elsewhere_are_refused_before_anything_is_sent, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(key_of_a_private_file_is_sent, setup, teardown),
         cmocka_unit_test_setup_teardown(key_that_would_be_more_than_a_header_is_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(key_of_a_command_is_sent_and_fetched_again_when_refused, setup,

@@ -20,9 +20,9 @@ static void need(bool ok, const char *what)
     }
 }
 
-void server_open(struct server *s)
+static void open_at(struct server *s, uint32_t address)
 {
-    struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(address)};
     socklen_t n = sizeof(a);
     memset(s, 0, sizeof(*s));
     s->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -36,6 +36,16 @@ void server_open(struct server *s)
     for (size_t i = 0; i < SERVER_REQUESTS; i++) {
         buf_init(&s->requests[i], REQUEST_MAX);
     }
+}
+
+void server_open(struct server *s)
+{
+    open_at(s, INADDR_LOOPBACK);
+}
+
+void server_open_any(struct server *s)
+{
+    open_at(s, INADDR_ANY);
 }
 
 static void conn_close(struct server_conn *c)

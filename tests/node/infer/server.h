@@ -49,7 +49,8 @@ struct server {
     uint64_t written;
 };
 
-void server_open(struct server *s);
+void server_open(struct server *s);     /* on loopback */
+void server_open_any(struct server *s); /* on all addresses: in a name space of the test's own only */
 void server_close(struct server *s);
 void server_script(struct server *s, const struct server_step *steps, size_t n);
 /* Fills fds (SERVER_CONNECTIONS + 1 of them) for poll(); serves what is ready. */

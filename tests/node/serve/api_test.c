@@ -221,6 +221,40 @@ static void tell_redacts_secrets_and_says_so(void **state)
     cJSON_Delete(a);
 }
 
+static void log_sent_is_empty_without_an_endpoint(void **state)
+{
+    (void)state;
+    cJSON *a = ask("{'cmd':'log','sent':true}");
+    assert_true(cJSON_IsArray(at(a, "sent")));
+    assert_int_equal(cJSON_GetArraySize(at(a, "sent")), 0);
+    cJSON_Delete(a);
+    assert_null(ask_code("{'cmd':'log','sent':true,'audit':true}", ERR_USAGE));
+    a = ask("{'cmd':'status'}");
+    assert_true(cJSON_IsNull(at(a, "endpoint")));
+    cJSON_Delete(a);
+}
+
+static void status_tells_of_an_endpoint_that_is_set(void **state)
+{
+    (void)state;
+    cJSON_Delete(ask("{'cmd':'config','key':'endpoint.url','value':'http://127.0.0.1:11434/v1'}"));
+    cJSON_Delete(ask("{'cmd':'config','key':'endpoint.model','value':'tiny'}"));
+    cJSON *a = ask("{'cmd':'status'}");
+    const cJSON *x = at(a, "endpoint");
+    assert_string_equal(str(x, "host"), "127.0.0.1:11434");
+    assert_string_equal(str(x, "model"), "tiny");
+    assert_string_equal(str(x, "state"), "node not running");
+    assert_int_equal(num(at(x, "today"), "requests"), 0);
+    cJSON_Delete(a);
+    assert_null(
+        ask_code("{'cmd':'config','key':'endpoint.url','value':'http://me:secret@127.0.0.1/'}", ERR_USAGE));
+    assert_null(ask_code("{'cmd':'config','key':'endpoint.parallel','value':'17'}", ERR_USAGE));
+    assert_null(ask_code("{'cmd':'config','key':'endpoint.parallel','value':'two'}", ERR_USAGE));
+    assert_null(ask_code("{'cmd':'config','key':'endpoint.price-in','value':'1.'}", ERR_USAGE));
+    assert_null(ask_code("{'cmd':'config','key':'endpoint.key-file','value':'key'}", ERR_USAGE));
+    assert_null(ask_code("{'cmd':'config','key':'endpoint.key-command','value':'pass show key'}", ERR_USAGE));
+}
+
 static void tell_file_names_bad_lines_and_keeps_the_rest(void **state)
 {
     (void)state;
@@ -777,7 +811,8 @@ static struct id revise(const struct id *older, const char *text)
 {
     struct err e = ERR_INIT;
     struct id id;
-    struct revision r = {.older = older, .n_older = 1, .text = bytes_str(text), .kind = KIND_TOLD, .decay = 7};
+    struct revision r = {
+        .older = older, .n_older = 1, .text = bytes_str(text), .kind = KIND_TOLD, .decay = 7};
     assert_int_equal(revision_write(node->store, &node->rng, &r, &id, &e), 0);
     return id;
 }
@@ -821,6 +856,8 @@ int main(void)
         T(tell_the_same_twice_is_one_proposition),
         T(tell_takes_confidence_decay_scope_and_pin),
         T(tell_redacts_secrets_and_says_so),
+        T(log_sent_is_empty_without_an_endpoint),
+        T(status_tells_of_an_endpoint_that_is_set),
         T(tell_file_names_bad_lines_and_keeps_the_rest),
         T(told_things_come_fed_in_pieces_too),
         T(reject_hides_and_undo_brings_back),
