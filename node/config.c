@@ -3,6 +3,7 @@
 
 #include "base/limits.h"
 #include "base/text.h"
+#include "node/embedding.h"
 #include "node/model/audit.h"
 #include "node/share.h"
 
@@ -28,6 +29,8 @@ const struct setting settings[] = {
      NULL},
     {"share", SETTING_LINES, true, "",
      "what leaves this device, a source and one of nothing, counts, text a line", share_check},
+    {"embed.table", SETTING_TEXT, true, "",
+     "file with vectors of words, for finding what shares no word with the question", embedding_check},
     {NULL, SETTING_TEXT, false, NULL, NULL, NULL},
 };
 

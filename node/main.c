@@ -6,6 +6,7 @@
  * are opened when they are unlocked, and closed before they are locked again.
  */
 #include "node/config.h"
+#include "node/embedding.h"
 #include "node/net/net.h"
 #include "node/pairing.h"
 #include "node/serve/control.h"
@@ -75,6 +76,7 @@ static void sides_close(struct loop *l)
 {
     struct node *n = l->n;
     if (n != NULL) {
+        embedding_close(n);
         pairing_free(n->pairing);
         net_close(n->net);
         n->pairing = NULL;
@@ -181,6 +183,7 @@ static int64_t sides_step(struct loop *l)
     }
     next = earlier(next, net_step(n->net));
     next = earlier(next, pairing_step(n->pairing));
+    next = earlier(next, embed_step(embedding(n)));
     bool more = n->regrouped || (n->merged_due && l->merged_ms == 0 && node_may_write(n, NULL) == 0);
     return more ? 0 : next;
 }

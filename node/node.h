@@ -11,6 +11,8 @@
 #include "store/local.h"
 #include "sync/sync.h"
 
+struct embed;
+struct embedder;
 struct job;
 struct net;
 struct pairing;
@@ -37,6 +39,8 @@ struct node {
     struct sync *sync;
     struct infer *infer;
     struct audit *audit;
+    struct embed *embed;              /* node/embedding.h: made when first wanted */
+    const struct embedder *embedder;  /* the running node with a model for it; else NULL */
     struct net *net;         /* the running node only, set by its loop; else NULL */
     struct pairing *pairing; /* as net */
     bool lock_wanted;        /* the loop is to close net and watch, then to call node_lock() */

@@ -1,6 +1,7 @@
 /* Settings and watches through the control interface. */
 #include "node/serve/api_int.h"
 
+#include "node/embedding.h"
 #include "node/config.h"
 #include "node/share.h"
 #include "node/watchlist.h"
@@ -106,6 +107,9 @@ int api_config(struct node *n, const cJSON *req, cJSON *doc, struct err *e)
     }
     if (rc == 0 && change) {
         rc = share_apply(n, e);
+    }
+    if (rc == 0 && change) {
+        embedding_close(n); /* opened anew when next wanted */
     }
     for (const struct setting *s = settings; rc == 0 && s->key != NULL; s++) {
         if (k == NULL || s == k) {
