@@ -53,15 +53,6 @@ static int joining_finish(struct node *n, struct err *e)
     return rc;
 }
 
-int identity_settle(struct node *n, struct err *e)
-{
-    if (!identity_is_member(n)) {
-        return 0;
-    }
-    int rc = joining_finish(n, e);
-    return rc != 0 ? rc : group_open_log(n->group, &n->home.log, clock_wall_ms(&n->clock), e);
-}
-
 /* ---- at meetings ------------------------------------------------------------------------------------------
  */
 
@@ -102,14 +93,25 @@ int identity_step(struct node *n, struct err *e)
     }
     int rc = log_renew(n, e);
     if (rc == 0) {
-        note(n,
-             fault == IDENTITY_BEHIND
-                 ? "this device's data is older than what the others have of it (restored from a backup?): "
-                   "its own changes were fetched back, and it goes on in a new log"
-                 : "this device's log had gone on elsewhere (a copied folder?): both branches were kept, "
-                   "and it goes on in a new log");
+        note(
+            n,
+            fault == IDENTITY_BEHIND
+                ? "this device's data is older than what the others have of it (restored from a backup?): "
+                  "its own changes were fetched back, and it goes on in a new log"
+                : "this device's log had gone on elsewhere (a copied folder, an old backup?): both histories "
+                  "were kept, and it goes on in a new log");
     }
     return rc;
+}
+
+int identity_settle(struct node *n, struct err *e)
+{
+    if (!identity_is_member(n)) {
+        return 0;
+    }
+    int rc = joining_finish(n, e);
+    rc = rc != 0 ? rc : group_open_log(n->group, &n->home.log, clock_wall_ms(&n->clock), e);
+    return rc != 0 ? rc : identity_step(n, e); /* the log may have been closed before the program ended */
 }
 
 /* ---- new keys ---------------------------------------------------------------------------------------------

@@ -17,6 +17,17 @@ struct job;
 struct net;
 struct pairing;
 
+/* What is said of a node that is `emptied`. */
+#define NODE_EMPTIED                                                                                         \
+    "the database of this device was gone and an empty one was started; stop, put 'selfsame.db' back from "  \
+    "a "                                                                                                     \
+    "backup, or without one pair again with the other devices: selfsame pair"
+
+/* What is said of a node with `share_narrowed`. */
+#define NODE_SHARE_NARROWED                                                                                  \
+    "this database would have shared more than you last set (restored from a backup?): for each source the " \
+    "narrower of both holds; see and change it with: selfsame share"
+
 struct node_options {
     const char *home; /* NULL: home_locate's choice */
     bool read_only;   /* for commands that only read while another process holds the lock */
@@ -33,6 +44,8 @@ struct node {
     struct rng rng;
     struct log log;
     bool read_only, daemon;
+    bool share_narrowed; /* the database would have shared more than was last set (node/share.h) */
+    bool emptied;        /* the database was gone at the opening and an empty one was started */
     /* NULL while home.locked. */
     struct store *store;
     struct group *group;

@@ -33,7 +33,10 @@ int db_code(int sqlite_rc)
     case SQLITE_TOOBIG:
         return ERR_LIMIT;
     case SQLITE_IOERR:
-        return sqlite_rc == SQLITE_IOERR_NOMEM ? ERR_NOMEM : ERR_IO;
+        /* The shared index of the write-ahead log cannot grow when there is no room. */
+        return sqlite_rc == SQLITE_IOERR_NOMEM     ? ERR_NOMEM
+               : sqlite_rc == SQLITE_IOERR_SHMSIZE ? ERR_FULL
+                                                   : ERR_IO;
     case SQLITE_CANTOPEN:
         return ERR_IO;
     default: /* constraints and missing tables: our statements never cause them in a sound file */

@@ -34,7 +34,7 @@
 
 #include <sqlite3.h>
 
-#define SCHEMA_VERSION 1
+#define SCHEMA_VERSION 2
 #define SCHEMA_APPLICATION_ID 0x53656c66 /* "Self" */
 
 #define STMT_BUCKETS 128
@@ -52,7 +52,8 @@ struct stmt {
 struct log_state {
     bool loaded;
     int64_t row;
-    struct id id;
+    struct id id, root; /* what it branched off, else itself: the log that its stamps name */
+    bool closed;        /* nothing is appended any more */
     uint64_t seq;
     struct hash chain;
     uint64_t hlc; /* highest merged in this transaction */
@@ -161,6 +162,8 @@ int meta_set(struct store *s, const char *name, struct bytes value, struct err *
 int log_flush(struct store *s, struct err *e) MUST_CHECK;
 /* Forgets what is cached of a transaction that was rolled back. */
 void log_forget_cache(struct store *s);
+/* Makes the row of a log without ops, unless there is one; *row gets it. */
+int log_make(struct store *s, const struct id *log, int64_t *row, struct err *e) MUST_CHECK;
 /* Fills seq, salt, hash and op from columns row, salt, hash, body. */
 int log_record(struct stmt *q, struct op_record *r, struct err *e) MUST_CHECK;
 /* uint64_t stamps as SQLite integers of the same order. */
