@@ -5,7 +5,7 @@
 
 #include "store/local.h"
 
-enum setting_type { SETTING_BOOL, SETTING_TEXT, SETTING_LINES };
+enum setting_type { SETTING_BOOL, SETTING_TEXT, SETTING_LINES, SETTING_NUMBER };
 
 struct setting {
     const char *key;
@@ -28,5 +28,7 @@ int config_get(struct store *s, const struct setting *k, struct buf *out, bool *
 int config_set(struct store *s, const struct setting *k, struct bytes value, struct err *e) MUST_CHECK;
 int config_unset(struct store *s, const struct setting *k, struct err *e) MUST_CHECK;
 bool config_bool(struct store *s, const char *key); /* a SETTING_BOOL's value; its default when unreadable */
+/* A SETTING_NUMBER's value, a whole number of up to 15 digits; its default when unreadable. */
+int64_t config_number(struct store *s, const char *key);
 
 #endif

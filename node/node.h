@@ -12,7 +12,7 @@
 #include "sync/sync.h"
 
 struct embed;
-struct embedder;
+struct endpoint;
 struct job;
 struct net;
 struct pairing;
@@ -52,15 +52,15 @@ struct node {
     struct sync *sync;
     struct infer *infer;
     struct audit *audit;
-    struct embed *embed;              /* node/embedding.h: made when first wanted */
-    const struct embedder *embedder;  /* the running node with a model for it; else NULL */
-    struct net *net;         /* the running node only, set by its loop; else NULL */
-    struct pairing *pairing; /* as net */
-    bool lock_wanted;        /* the loop is to close net and watch, then to call node_lock() */
-    bool merged_due;         /* ops came in from another device: node/upkeep.h */
-    bool regrouped;          /* the membership changed; cleared by the network side */
-    bool words_due;          /* as regrouped; cleared by upkeep: node/words.h */
-    bool wrote;              /* something was written: the loop tells the other devices; cleared there */
+    struct embed *embed;       /* node/embedding.h: made when first wanted */
+    struct net *net;           /* the running node only, set by its loop; else NULL */
+    struct pairing *pairing;   /* as net */
+    struct endpoint *endpoint; /* as net; node/infer/endpoint.h */
+    bool lock_wanted;          /* the loop is to close net and watch, then to call node_lock() */
+    bool merged_due;           /* ops came in from another device: node/upkeep.h */
+    bool regrouped;            /* the membership changed; cleared by the network side */
+    bool words_due;            /* as regrouped; cleared by upkeep: node/words.h */
+    bool wrote;                /* something was written: the loop tells the other devices; cleared there */
     int64_t quiet_ms,
         group_due_ms;        /* monotonic: when something was last merged; when upkeep looks at members */
     bool cloned;             /* another machine has our keys: nothing is written (node/identity.h) */

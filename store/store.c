@@ -157,6 +157,9 @@ static int open_database(struct store *s, const struct store_config *cfg, bool a
     if (rc == 0 && !cfg->read_only) {
         rc = drop_leftover(s, e);
     }
+    if (rc == 0) {
+        rc = db_ready_rollback(s, e);
+    }
     return rc;
 }
 
@@ -240,6 +243,7 @@ void store_close(struct store *s)
 int store_begin(struct store *s, struct err *e)
 {
     CHECK(!s->in_txn);
+    db_rollback(s); /* one that could not be ended for want of memory */
     struct stmt *q = NULL;
     int rc = db_prepare(s, "BEGIN IMMEDIATE", &q, e);
     if (rc == 0) {

@@ -139,8 +139,9 @@ int db_write_begin(struct store *s, bool *own, struct err *e) MUST_CHECK;
 /* Commits or rolls back when `own`; returns rc, or the error of the commit. */
 int db_write_end(struct store *s, bool own, int rc, struct err *e) MUST_CHECK;
 void db_poison(struct store *s, int rc);
-/* Ends SQLite's transaction if one is open. */
+/* Ends SQLite's transaction if one is open. Works without memory once db_ready_rollback() was called. */
 void db_rollback(struct store *s);
+int db_ready_rollback(struct store *s, struct err *e) MUST_CHECK;
 /* Finalises all statements and closes the connection. */
 void db_close(struct store *s);
 

@@ -29,7 +29,7 @@ static void put_intro(struct session *s, struct buf *b)
     size_t room = SYNC_HELLO_MAX - b->n - 16;
     buf_init(&intro, SYNC_INTRO_BYTES);
     if (p && (p->last_seen_ms == 0 || p->unanswered))
-        exchange_introduce(s->y, room < SYNC_INTRO_BYTES ? room : SYNC_INTRO_BYTES, &intro);
+        exchange_introduce(s->y, p->unanswered, room < SYNC_INTRO_BYTES ? room : SYNC_INTRO_BYTES, &intro);
     if (p)
         p->unanswered = true;
     put_hello_end(b, buf_view(&intro));

@@ -200,8 +200,9 @@ int exchange_records(struct session *s, const struct msg *m, struct err *e) MUST
 int exchange_more(struct session *s, struct err *e) MUST_CHECK;
 /* The next HAVES or RECORDS; false: none. */
 bool exchange_output(struct session *s, struct buf *plain);
-/* Appends records that show this device to be a member, at most `room` bytes. */
-void exchange_introduce(const struct sync *y, size_t room, struct buf *out);
+/* Appends records that show this device to be a member, at most `room` bytes: its adding with all that this
+ * one has seen, or (`all`) all there are, since a removal may be what the other side does not know. */
+void exchange_introduce(const struct sync *y, bool all, size_t room, struct buf *out);
 /* Takes those of a caller that is not known here. */
 int exchange_introduced(struct session *s, struct bytes intro, struct err *e) MUST_CHECK;
 /* What a removed device is to get. */

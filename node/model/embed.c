@@ -49,6 +49,7 @@ struct asked {
 };
 struct embed {
     struct embed_config cfg;
+    struct embedder who; /* cfg.model points here, if anywhere */
     struct table *table;
     struct vector_model model; /* dims 0: not known yet */
     bool open, removed;        /* the store's vectors; what nobody wants */
@@ -201,6 +202,10 @@ int embed_open(struct embed **out, const struct embed_config *cfg, struct err *e
     if (x == NULL)
         return err_set(e, ERR_NOMEM, "opening vectors");
     x->cfg = *cfg;
+    if (cfg->model != NULL) {
+        x->who = *cfg->model;
+        x->cfg.model = &x->who;
+    }
     x->batch_max = EMBED_BATCH;
     x->pause_ms = RETRY_MS;
     buf_init(&x->texts, BATCH_BYTES + LIMIT_TEXT_BYTES);
@@ -215,9 +220,9 @@ void embed_close(struct embed *x)
     if (x == NULL)
         return;
     if (x->ticket != 0)
-        x->cfg.model->cancel(x->cfg.model->ctx, x->ticket);
+        x->who.cancel(x->who.ctx, x->ticket);
     if (x->question_ticket != 0)
-        x->cfg.model->cancel(x->cfg.model->ctx, x->question_ticket);
+        x->who.cancel(x->who.ctx, x->question_ticket);
     store_vectors_close(x->cfg.store);
     parts_forget(x);
     table_close(x->table);
@@ -296,20 +301,22 @@ static void batch_failed(struct embed *x, int rc)
         pause_longer(x);
 }
 
-static void batch_came(void *ctx, int rc, const float *v, size_t n, size_t dims)
+static void batch_came(void *ctx, const struct answer *a)
 {
     struct embed *x = ctx;
     struct err e = ERR_INIT;
     bool probe = x->n_batch == 0;
+    int rc = a->rc;
     x->ticket = 0;
-    if (rc == 0 && (n != (probe ? 1 : x->n_batch) || dims == 0))
+    if (rc == 0 && (a->n_vectors != (probe ? 1 : x->n_batch) || a->n_dims == 0))
         rc = ERR_FORMAT;
-    if (rc == 0 && dims != x->model.dims) {
-        rc = dims_learn(x, dims, &e);
+    if (rc == 0 && a->n_dims != x->model.dims) {
+        rc = dims_learn(x, a->n_dims, &e);
         probe = true; /* the file is new: all is due again */
     }
-    for (size_t i = 0; rc == 0 && !probe && i < n; i++)
-        rc = store_vectors_put(x->cfg.store, x->batch[i].row, x->batch[i].content, v + i * dims, &e);
+    for (size_t i = 0; rc == 0 && !probe && i < a->n_vectors; i++)
+        rc = store_vectors_put(x->cfg.store, x->batch[i].row, x->batch[i].content, a->vectors + i * a->n_dims,
+                               &e);
     if (rc != 0) {
         batch_failed(x, rc);
         return;
@@ -320,7 +327,8 @@ static void batch_came(void *ctx, int rc, const float *v, size_t n, size_t dims)
 
 static int batch_ask(struct embed *x, const struct bytes *texts, size_t n, struct err *e)
 {
-    return x->cfg.model->ask(x->cfg.model->ctx, texts, n, false, batch_came, x, &x->ticket, e);
+    const struct embed_ask ask = {texts, n, false};
+    return x->who.ask(x->who.ctx, &ask, batch_came, x, &x->ticket, e);
 }
 
 /* Returns when to go on. */
@@ -334,7 +342,7 @@ static int64_t model_fill(struct embed *x)
         return TIME_NONE;
     if (now < x->retry_ms)
         return x->retry_ms;
-    if (!x->cfg.model->ready(x->cfg.model->ctx))
+    if (!x->who.ready(x->who.ctx))
         return now + RETRY_MS;
     x->n_batch = 0;
     int rc = x->open ? batch_collect(x, x->batch_max, &end, &e) : batch_ask(x, &probe, 1, &e);
@@ -417,14 +425,14 @@ static void part_keep(struct embed *x, const uint8_t key[VECTOR_KEY_BYTES], cons
     to->used = ++x->uses;
 }
 
-static void question_came(void *ctx, int rc, const float *v, size_t n, size_t dims)
+static void question_came(void *ctx, const struct answer *a)
 {
     struct embed *x = ctx;
     x->question_ticket = 0;
-    if (rc != 0 || n != x->n_question || dims != x->model.dims)
+    if (a->rc != 0 || a->n_vectors != x->n_question || a->n_dims != x->model.dims)
         return;
-    for (size_t i = 0; i < n; i++)
-        part_keep(x, x->question[i], v + i * dims);
+    for (size_t i = 0; i < a->n_vectors; i++)
+        part_keep(x, x->question[i], a->vectors + i * a->n_dims);
     x->slow = false;
 }
 
@@ -443,8 +451,8 @@ static void parts_ask(struct embed *x, const struct bytes *parts, size_t n)
             memcpy(x->question[x->n_question], key, sizeof key);
             missing[x->n_question++] = parts[i];
         }
-        if (x->n_question == 0 ||
-            m->ask(m->ctx, missing, x->n_question, true, question_came, x, &x->question_ticket, NULL) != 0)
+        const struct embed_ask ask = {missing, x->n_question, true};
+        if (ask.n == 0 || m->ask(m->ctx, &ask, question_came, x, &x->question_ticket, NULL) != 0)
             return;
     }
     int64_t now = now_of(x), until = now + (x->slow ? 0 : EMBED_WAIT_MS);

@@ -9,6 +9,7 @@
 #define NODE_MODEL_EMBED_H
 
 #include "base/log.h"
+#include "node/infer/endpoint.h"
 #include "node/model/retrieve.h"
 #include "store/vectors.h"
 
@@ -16,15 +17,19 @@
 /* Texts of one background request. */
 #define EMBED_BATCH 64u
 
-/* Called later, never from inside embedder.ask. rc 0: n vectors of dims, in the order asked; else none. */
-typedef void embed_fn(void *ctx, int rc, const float *vectors, size_t n, size_t dims);
+struct embed_ask {
+    const struct bytes *texts;
+    size_t n;
+    bool urgent;
+};
 /* Who runs a model. All calls are on the core thread and borrow their arguments. */
 struct embedder {
     void *ctx;
     const char *(*model)(void *ctx); /* its name; NULL: none is set */
     bool (*ready)(void *ctx);        /* whether a request would be sent now */
-    int (*ask)(void *ctx, const struct bytes *texts, size_t n, bool urgent, embed_fn *fn, void *fn_ctx,
-               int64_t *ticket, struct err *e);
+    /* As endpoint_embed(); urgent: somebody waits. fn is called later, never from inside. */
+    int (*ask)(void *ctx, const struct embed_ask *a, answer_fn *fn, void *fn_ctx, int64_t *ticket,
+               struct err *e);
     void (*cancel)(void *ctx, int64_t ticket); /* its fn is not called any more */
     void (*wait)(void *ctx, int ms);           /* moves requests on for at most so long, or until one moved */
 };
@@ -33,7 +38,7 @@ struct embed_config {
     struct store *store;
     const struct clock *clock;
     const struct log *log;
-    const struct embedder *model; /* may be NULL; borrowed while open */
+    const struct embedder *model; /* NULL: none; copied */
     const char *table;            /* path of a table, NULL or "": none */
     bool keeper;                  /* fills */
     bool owner;                   /* removes vectors when neither is set: the running node */

@@ -23,7 +23,7 @@ struct stub {
     const char *poison; /* a request with such a text fails with ERR_FORMAT */
     struct {
         int64_t ticket; /* 0: none */
-        embed_fn *fn;
+        answer_fn *fn;
         void *ctx;
         float *v;
         size_t n;
@@ -32,7 +32,6 @@ struct stub {
     int64_t tickets;
     unsigned asked, urgent, texts, waited_ms;
     size_t largest;
-    char last[4096];
 };
 
 static struct device d;
@@ -59,8 +58,8 @@ static void letters(struct bytes text, float *v, size_t dims)
         v[text.p[i] % dims] += 1;
 }
 
-static int stub_ask(void *ctx, const struct bytes *texts, size_t n, bool urgent, embed_fn *fn, void *fn_ctx,
-                    int64_t *ticket, struct err *e)
+static int stub_ask(void *ctx, const struct embed_ask *a, answer_fn *fn, void *fn_ctx, int64_t *ticket,
+                    struct err *e)
 {
     struct stub *s = ctx;
     size_t at = 0;
@@ -71,19 +70,19 @@ static int stub_ask(void *ctx, const struct bytes *texts, size_t n, bool urgent,
     *ticket = s->q[at].ticket = ++s->tickets;
     s->q[at].fn = fn;
     s->q[at].ctx = fn_ctx;
-    s->q[at].n = n;
+    s->q[at].n = a->n;
     s->q[at].poisoned = false;
-    s->q[at].v = calloc(n * s->dims, sizeof(float));
-    for (size_t i = 0; i < n; i++) {
-        assert_true(texts[i].n > 0);
-        letters(texts[i], s->q[at].v + i * s->dims, s->dims);
-        if (s->poison != NULL && bytes_find(texts[i], bytes_str(s->poison)) != SIZE_MAX)
+    s->q[at].v = calloc(a->n * s->dims, sizeof(float));
+    for (size_t i = 0; i < a->n; i++) {
+        assert_true(a->texts[i].n > 0);
+        letters(a->texts[i], s->q[at].v + i * s->dims, s->dims);
+        if (s->poison != NULL && bytes_find(a->texts[i], bytes_str(s->poison)) != SIZE_MAX)
             s->q[at].poisoned = true;
     }
     s->asked++;
-    s->urgent += urgent;
-    s->texts += (unsigned)n;
-    s->largest = n > s->largest ? n : s->largest;
+    s->urgent += a->urgent;
+    s->texts += (unsigned)a->n;
+    s->largest = a->n > s->largest ? a->n : s->largest;
     return 0;
 }
 
@@ -108,7 +107,11 @@ static void stub_answer(struct stub *s)
         int rc = s->fails > 0 ? s->error : s->q[i].poisoned ? ERR_FORMAT : 0;
         s->fails -= s->fails > 0;
         s->q[i].ticket = 0;
-        s->q[i].fn(s->q[i].ctx, rc, rc == 0 ? v : NULL, rc == 0 ? s->q[i].n : 0, rc == 0 ? s->dims : 0);
+        const struct answer a = {.rc = rc,
+                                 .vectors = rc == 0 ? v : NULL,
+                                 .n_vectors = rc == 0 ? s->q[i].n : 0,
+                                 .n_dims = rc == 0 ? s->dims : 0};
+        s->q[i].fn(s->q[i].ctx, &a);
         free(v);
     }
 }
