@@ -2,6 +2,7 @@
 #include "node/identity.h"
 
 #include "node/join.h"
+#include "node/rekey.h"
 #include "store/reset.h"
 
 #include <stdio.h>
@@ -195,7 +196,8 @@ static int words_bring_in(struct node *n, const struct renewal *r, struct err *e
 }
 
 /* A copy says under its new id what its observations say. A device whose keys are lost goes on from what was
- * counted under its former id: its observations stay to be read, and are not counted again. */
+ * counted under its former id: its observations stay to be read, are recognised when their source is imported
+ * again, and are not counted again. */
 static int alone_steps(struct node *n, const struct renewal *r, struct err *e)
 {
     int rc = 0;
@@ -203,6 +205,9 @@ static int alone_steps(struct node *n, const struct renewal *r, struct err *e)
         rc = local_set(n->store, IDENTITY_FORMER, bytes_of(r->former.b, ID_BYTES), e);
         if (rc == 0) {
             rc = store_reset_traces(n->store, e);
+        }
+        if (rc == 0) {
+            rc = observations_rekey(n, e);
         }
     }
     if (rc == 0) {
