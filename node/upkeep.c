@@ -1,7 +1,6 @@
 /* Upkeep. Errors are logged and the step is tried again later: none of it may stop the node. */
 #include "node/upkeep.h"
 
-#include "node/embedding.h"
 #include "node/identity.h"
 #include "node/merged.h"
 #include "node/words.h"
@@ -135,7 +134,6 @@ void upkeep_now(struct node *n)
     }
     merged_take(n);
     group_keep(n);
-    embedding_now(n);
 }
 
 int64_t upkeep_step(struct node *n)
