@@ -1,6 +1,7 @@
 #include "cli/session.h"
 
 #include "base/check.h"
+#include "node/embedding.h"
 #include "node/file.h"
 #include "node/serve/api.h"
 #include "node/serve/control.h"
@@ -24,6 +25,9 @@ void session_init(struct session *s, const char *home, bool read_only)
 void session_rest(struct session *s)
 {
     control_disconnect(s->client);
+    if (s->node != NULL && s->node->wrote) {
+        embedding_now(s->node);
+    }
     node_close(s->node);
     s->client = NULL;
     s->node = NULL;

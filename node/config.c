@@ -3,6 +3,7 @@
 
 #include "base/limits.h"
 #include "base/text.h"
+#include "node/embedding.h"
 #include "node/infer/endpoint_settings.h"
 #include "node/model/audit.h"
 #include "node/share.h"
@@ -29,6 +30,8 @@ const struct setting settings[] = {
      NULL},
     {"share", SETTING_LINES, true, "",
      "what leaves this device, a source and one of nothing, counts, text a line", share_check},
+    {"embed.table", SETTING_TEXT, true, "",
+     "file with vectors of words, for finding what shares no word with the question", embedding_check},
     {"endpoint.url", SETTING_TEXT, true, "",
      "a language model's OpenAI-compatible endpoint; this version can reach it, but asks it nothing yet",
      endpoint_url_check},

@@ -1,6 +1,7 @@
 /* The data folder: where it is, who may use it, and the device's identity, which lives outside the database.
  *
  *   selfsame.db (+ -wal, -shm)   the store
+ *   selfsame.db-vectors          vectors of propositions, derived (store/vectors.h)
  *   device                       text: device id, name, current log, lease (no secrets)
  *   keys                         the device's secrets (node/keys.h); 0600
  *   share                        what the sources share, as last applied (node/share.h)

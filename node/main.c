@@ -7,6 +7,7 @@
  * again.
  */
 #include "node/config.h"
+#include "node/embedding.h"
 #include "node/infer/endpoint.h"
 #include "node/net/net.h"
 #include "node/pairing.h"
@@ -77,6 +78,7 @@ static void sides_close(struct loop *l)
 {
     struct node *n = l->n;
     if (n != NULL) {
+        embedding_close(n);
         pairing_free(n->pairing);
         net_close(n->net);
         endpoint_close(n->endpoint);
@@ -188,6 +190,7 @@ static int64_t sides_step(struct loop *l)
     }
     next = earlier(next, net_step(n->net));
     next = earlier(next, pairing_step(n->pairing));
+    next = earlier(next, embed_step(embedding(n)));
     next = earlier(next, endpoint_step(n->endpoint));
     bool more = n->regrouped || (n->merged_due && l->merged_ms == 0 && node_may_write(n, NULL) == 0);
     return more ? 0 : next;

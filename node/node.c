@@ -3,6 +3,7 @@
 #include "node/node.h"
 
 #include "base/check.h"
+#include "node/embedding.h"
 #include "node/config.h"
 #include "node/file.h"
 #include "node/identity.h"
@@ -356,6 +357,7 @@ static void contents_close(struct node *n)
         job_close(n->jobs[i].job);
         n->jobs[i].job = NULL;
     }
+    embedding_close(n);
     infer_close(n->infer);
     audit_free(n->audit);
     sync_close(n->sync);

@@ -11,6 +11,7 @@
 #include "store/local.h"
 #include "sync/sync.h"
 
+struct embed;
 struct endpoint;
 struct job;
 struct net;
@@ -51,6 +52,7 @@ struct node {
     struct sync *sync;
     struct infer *infer;
     struct audit *audit;
+    struct embed *embed;       /* node/embedding.h: made when first wanted */
     struct net *net;           /* the running node only, set by its loop; else NULL */
     struct pairing *pairing;   /* as net */
     struct endpoint *endpoint; /* as net; node/infer/endpoint.h */

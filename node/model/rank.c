@@ -1,16 +1,20 @@
 /* Scoring, and the list that results live in.
  *
- *   relevance = words + EVIDENCE·evidence + SCOPED (in scope)          words: BM25 over the proposition, 1
- * for the best score     = relevance × (FLOOR + (1 − FLOOR) · probability · recency)
+ *   relevance = words + NEAR·near + EVIDENCE·evidence + SCOPED (in scope)
+ *   score     = relevance (of at most 1) × (FLOOR + (1 − FLOOR) · probability · recency)
+ *
+ * words is BM25 over the proposition, 1 for the best. Where the query has a vector, words and near are
+ * reciprocal ranks, 1/(1 + rank/RANK_HALF), so that a cosine is never compared with a BM25; nor are two BM25
+ * scales: evidence goes by reciprocal rank, too.
  *
  * Confidence and recency are soft: a doubtful or old claim about what was asked beats a sure one about
- * something else. The two BM25 scales are never compared: evidence goes by reciprocal rank, 1/(1 +
- * rank/RANK_HALF). The constants were chosen on the training topics of tests/eval/retrieval_eval.c; its
+ * something else. The constants were chosen on the training topics of tests/eval/retrieval_eval.c; its
  * figures are in tests/eval/RETRIEVAL.md. */
 #include "node/model/rank_int.h"
 
 #include <stdlib.h>
 
+#define NEAR 1.0
 #define EVIDENCE 0.3
 #define SCOPED 0.05
 #define FLOOR 0.6
@@ -72,7 +76,8 @@ void ranked_list_finish(struct ranked_list *l)
 
 double rank_score(const struct relevance *r, const struct ranked *p)
 {
-    double relevance = r->words + EVIDENCE * r->evidence + (r->scoped ? SCOPED : 0);
+    double near = r->vectors ? NEAR : 0;
+    double relevance = r->words + near * r->near + EVIDENCE * r->evidence + (r->scoped ? SCOPED : 0);
     double strength = p->probability * p->recency;
-    return relevance / (1 + EVIDENCE + SCOPED) * (FLOOR + (1 - FLOOR) * strength);
+    return relevance / (1 + near + EVIDENCE + SCOPED) * (FLOOR + (1 - FLOOR) * strength);
 }

@@ -12,9 +12,12 @@ void ranked_list_finish(struct ranked_list *l);
 
 /* A candidate's relevance. */
 struct relevance {
-    double words;    /* BM25 of the proposition, 1 = the best of this query; 0 not found */
+    double words;    /* BM25 of the proposition, 1 = the best of this query; 0 not found. By reciprocal rank
+                        when there are vectors */
+    double near;     /* by reciprocal rank among the nearest vectors; 0 not among them */
     double evidence; /* the same for the best of the observations it rests on, by reciprocal rank */
     bool scoped, pinned;
+    bool vectors; /* the query had one */
 };
 /* Relevance × confidence × recency (see rank.c). */
 double rank_score(const struct relevance *r, const struct ranked *p);

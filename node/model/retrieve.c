@@ -11,6 +11,7 @@
 #include "node/model/rank_int.h"
 #include "store/local.h"
 #include "store/search.h"
+#include "store/vectors.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -23,6 +24,9 @@
 #define PINNED_READ 256
 #define OBSERVATION_HITS 32
 #define RANK_HALF 10.0
+/* A vector counts as near from so many standard deviations above the mean of all: models differ in what
+ * cosines they give, and something is nearest to any question. */
+#define NEAR_DEVIATIONS 0.5
 /* Weight of the words of the last turn; each older one has CONTEXT_AGEING of the next. */
 #define CONTEXT_WEIGHT 0.35
 #define CONTEXT_AGEING 0.7
@@ -43,6 +47,8 @@ struct retrieval {
     struct buf why;                /* struct relevance of each */
     struct map *rows;              /* row → index + 1 */
     struct map *ids;               /* of propositions that evidence led to already */
+    bool vectors;                  /* the query has one, and there are some to compare it with */
+    size_t n_words;                /* candidates that words found */
     double evidence;               /* of the observation at hand */
 };
 
@@ -180,6 +186,35 @@ static void weights_fill(struct weights *w, const struct retrieve_query *q)
 /* ---- the sources of candidates ----------------------------------------------------------------------------
  */
 
+/* 1 for the first, 0.5 for the tenth after it. */
+static double by_rank(size_t rank)
+{
+    return 1 / (1 + (double)rank / RANK_HALF);
+}
+
+/* The nearest vectors; ranks are among those that may be shown. */
+static int by_vectors(struct retrieval *r)
+{
+    struct vector_hit *hits = calloc(r->pool, sizeof *hits);
+    struct vector_found found = {0};
+    size_t rank = 0;
+    int rc = hits == NULL ? err_set(r->e, ERR_NOMEM, "searching")
+                          : store_vectors_search(r->s, r->q->vector, hits, r->pool, &found, r->e);
+    r->vectors = found.looked > 0;
+    float floor = found.mean + (float)NEAR_DEVIATIONS * found.deviation;
+    for (size_t i = 0; rc == 0 && i < found.n && hits[i].cosine >= floor; i++) {
+        struct prop p;
+        struct relevance *why;
+        rc = store_prop_row(r->s, hits[i].row, &p, r->e);
+        if (rc == 0)
+            rc = candidate(r, &p, &why);
+        if (rc == 0 && why != NULL)
+            why->near = by_rank(rank++);
+    }
+    free(hits);
+    return rc;
+}
+
 static int by_words(struct retrieval *r)
 {
     struct search_hit *hits = calloc(r->pool, sizeof *hits);
@@ -199,7 +234,9 @@ static int by_words(struct retrieval *r)
         if (rc == 0)
             rc = candidate(r, &p, &why);
         if (rc == 0 && why != NULL)
-            why->words = hits[i].score / hits[0].score;
+            r->n_words++;
+        if (rc == 0 && why != NULL)
+            why->words = r->vectors ? by_rank(i) : hits[i].score / hits[0].score;
     }
     free(w);
     free(hits);
@@ -235,7 +272,7 @@ static int by_evidence(struct retrieval *r)
     size_t n = 0;
     int rc = search_observations(r->s, r->q->text, hits, OBSERVATION_HITS, &n, r->e);
     for (size_t i = 0; rc == 0 && i < n; i++) {
-        r->evidence = 1 / (1 + (double)i / RANK_HALF);
+        r->evidence = by_rank(i);
         rc = local_links_of(r->s, hits[i].row, evidence_of, r, r->e);
     }
     return rc;
@@ -258,10 +295,12 @@ static int take_scoped(void *ctx, const struct prop *p)
 
 static int gather(struct retrieval *r)
 {
-    int rc = by_words(r);
+    int rc = r->q->vector != NULL ? by_vectors(r) : 0;
+    if (rc == 0)
+        rc = by_words(r);
     /* Where words alone fill the pool, what claims rest on would only push others out, at the price of a
      * second search. */
-    if (rc == 0 && r->candidates.n < r->pool)
+    if (rc == 0 && r->n_words < r->pool)
         rc = by_evidence(r);
     if (rc == 0)
         rc = store_props_pinned(r->s, r->flags_off, PINNED_READ, take_pinned, r, r->e);
@@ -291,9 +330,10 @@ static size_t sort_out(struct retrieval *r, size_t *n_rest)
     size_t n_pinned = 0, kept = 0;
     for (size_t i = 0; i < r->candidates.n; i++) {
         struct relevance *why = why_at(r, i);
-        v[i].score = rank_score(why, &v[i]);
         bool shown = r->q->all || (v[i].confidence > 0 && !v[i].faded);
-        bool found = why->words > 0 || why->evidence > 0 || why->scoped;
+        why->vectors = r->vectors;
+        v[i].score = rank_score(why, &v[i]);
+        bool found = why->words > 0 || why->near > 0 || why->evidence > 0 || why->scoped;
         if (!shown || (!found && !why->pinned))
             continue;
         struct ranked keep = v[i];

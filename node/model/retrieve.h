@@ -1,6 +1,7 @@
 /* Retrieve and list: which propositions answer a query, best first: relevance (BM25 over the proposition,
- * fused by reciprocal rank with BM25 over the observations it rests on) × recency × confidence, then maximal
- * marginal relevance; pinned and scoped ones do not depend on word overlap. */
+ * fused by reciprocal rank with the nearest vectors and with BM25 over the observations it rests on) ×
+ * recency × confidence, then maximal marginal relevance; pinned and scoped ones do not depend on word
+ * overlap. */
 #ifndef NODE_MODEL_RETRIEVE_H
 #define NODE_MODEL_RETRIEVE_H
 
@@ -26,10 +27,11 @@ struct retrieve_query {
     struct bytes text;
     const struct bytes *context; /* earlier turns, oldest first; count less */
     size_t n_context;
-    struct bytes scope; /* propositions of this scope come in without word overlap; empty: none */
-    size_t max;         /* results; 1..1000 */
-    int64_t at_ms;      /* "now" for recency */
-    bool all;           /* faded, dropped and rejected ones too */
+    const float *vector; /* of the text, for the vectors that the store has open; NULL: words alone */
+    struct bytes scope;  /* propositions of this scope come in without word overlap; empty: none */
+    size_t max;          /* results; 1..1000 */
+    int64_t at_ms;       /* "now" for recency */
+    bool all;            /* faded, dropped and rejected ones too */
 };
 int retrieve(struct store *s, const struct retrieve_query *q, struct ranked_list *out,
              struct err *e) MUST_CHECK;

@@ -33,8 +33,9 @@ static void verdict_put(struct exam *x, const char *name, int rc, const char *fi
 
 static void check_folder(struct exam *x)
 {
-    static const char *const files[] = {"device",      "secret",          "lock",
-                                        "selfsame.db", "selfsame.db-wal", "selfsame.db-shm"};
+    static const char *const files[] = {"device",          "secret",          "lock",
+                                        "selfsame.db",     "selfsame.db-wal", "selfsame.db-shm",
+                                        "selfsame.db-vectors"};
     struct err e = ERR_INIT;
     char path[LIMIT_PATH_BYTES];
     int rc = folder_private(x->n->home.path, &e);

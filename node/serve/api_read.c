@@ -1,6 +1,8 @@
 /* Reading the model: show, query, export. */
 #include "node/serve/api_int.h"
 
+#include "node/embedding.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -108,6 +110,7 @@ int api_query(struct node *n, const cJSON *req, cJSON *doc, struct err *e)
         return rc;
     }
     ranked_list_init(&l);
+    q.vector = embed_question(embedding(n), &q);
     rc = retrieve(n->store, &q, &l, e);
     if (rc == 0) {
         rc = put_text(doc, "query", q.text);

@@ -1,6 +1,7 @@
 /* Settings and watches through the control interface. */
 #include "node/serve/api_int.h"
 
+#include "node/embedding.h"
 #include "node/config.h"
 #include "node/infer/endpoint.h"
 #include "node/share.h"
@@ -107,6 +108,9 @@ int api_config(struct node *n, const cJSON *req, cJSON *doc, struct err *e)
     }
     if (rc == 0 && change) {
         rc = share_apply(n, e);
+    }
+    if (rc == 0 && change) {
+        embedding_close(n); /* opened anew when next wanted */
     }
     if (rc == 0 && change && n->endpoint != NULL && bytes_starts(key, BYTES_LIT("endpoint."))) {
         endpoint_reload(n->endpoint);

@@ -80,9 +80,9 @@ static int device_put(struct node *n, cJSON *doc)
 
 static int store_put(struct node *n, cJSON *doc)
 {
-    static const char *const files[] = {"selfsame.db", "selfsame.db-wal"};
+    static const char *const files[] = {"selfsame.db", "selfsame.db-wal", "selfsame.db-vectors"};
     int64_t bytes = 0;
-    for (size_t i = 0; i < 2; i++) {
+    for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
         char path[LIMIT_PATH_BYTES];
         struct stat st;
         if (home_file(&n->home, files[i], path, NULL) == 0 && stat(path, &st) == 0) {

@@ -1,5 +1,6 @@
 #include "tests/eval/desk.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,8 +36,22 @@ void desk_open(struct desk *d, int64_t now_ms)
     desk_ok(infer_open(&d->x, &env, &e), &e);
 }
 
+void desk_embed(struct desk *d, const char *table)
+{
+    struct err e = ERR_INIT;
+    d->log = (struct log){.out = stderr, .level = LOG_WARN, .clock = &d->clock};
+    const struct embed_config cfg = {
+        .store = d->s, .clock = &d->clock, .log = &d->log, .table = table, .keeper = true};
+    desk_ok(embed_open(&d->embed, &cfg, &e), &e);
+    if (embed_source(d->embed) == NULL)
+        exit(1);
+    while (embed_step(d->embed) != TIME_NONE)
+        ;
+}
+
 void desk_close(struct desk *d)
 {
+    embed_close(d->embed);
     infer_close(d->x);
     store_close(d->s);
     tmp_dir_remove(&d->dir);
@@ -96,6 +111,17 @@ static bool wants(const uint32_t *wanted, size_t n, uint32_t x)
     return false;
 }
 
+static double ndcg_at_10(const uint32_t *found, size_t n_found, const uint32_t *wanted, size_t n_wanted)
+{
+    double got = 0, best = 0;
+    for (size_t i = 0; i < 10; i++) {
+        double worth = 1 / log2((double)i + 2);
+        got += i < n_found && wants(wanted, n_wanted, found[i]) ? worth : 0;
+        best += i < n_wanted ? worth : 0;
+    }
+    return best > 0 ? got / best : 0;
+}
+
 void tally_add(struct tally *t, const uint32_t *found, size_t n_found, const uint32_t *wanted,
                size_t n_wanted)
 {
@@ -111,6 +137,7 @@ void tally_add(struct tally *t, const uint32_t *found, size_t n_found, const uin
         t->mrr += first ? 1.0 / (double)(i + 1) : 0;
         first = false;
     }
+    t->ndcg += ndcg_at_10(found, n_found, wanted, n_wanted);
     t->recall1 += (double)hits[0] / (double)n_wanted;
     t->recall3 += (double)hits[1] / (double)n_wanted;
     t->recall10 += (double)hits[2] / (double)n_wanted;
@@ -119,6 +146,7 @@ void tally_add(struct tally *t, const uint32_t *found, size_t n_found, const uin
 void tally_print(const char *what, const struct tally *t)
 {
     double n = t->queries > 0 ? t->queries : 1;
-    printf("  %-34s recall@1 %.3f  @3 %.3f  @10 %.3f  MRR@10 %.3f  (%u queries)\n", what, t->recall1 / n,
-           t->recall3 / n, t->recall10 / n, t->mrr / n, t->queries);
+    printf("  %-34s recall@1 %.3f  @3 %.3f  @10 %.3f  MRR@10 %.3f  nDCG@10 %.3f  %.3f ms  (%u queries)\n",
+           what, t->recall1 / n, t->recall3 / n, t->recall10 / n, t->mrr / n, t->ndcg / n, t->ms / n,
+           t->queries);
 }

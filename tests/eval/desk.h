@@ -1,8 +1,10 @@
-/* What the measuring programs share: a store in a temporary folder, propositions told to it, JSON files read whole. Errors end the program. */
+/* What the measuring programs share: a store in a temporary folder, propositions told to it, JSON files read
+ * whole. Errors end the program. */
 #ifndef TESTS_EVAL_DESK_H
 #define TESTS_EVAL_DESK_H
 
 #include "node/infer/infer.h"
+#include "node/model/embed.h"
 #include "tests/support/clock.h"
 #include "tests/support/rng.h"
 #include "tests/support/tmp.h"
@@ -19,9 +21,13 @@ struct desk {
     struct rng rng;
     struct store *s;
     struct infer *x;
+    struct log log;
+    struct embed *embed; /* NULL without a table */
 };
 void desk_open(struct desk *d, int64_t now_ms);
 void desk_close(struct desk *d);
+/* Embeds all that was told with a table. */
+void desk_embed(struct desk *d, const char *table);
 struct desk_told {
     struct bytes text, scope;
     bool pinned;
@@ -39,8 +45,11 @@ const char *json_str(const cJSON *o, const char *key); /* "" when absent */
 struct tally {
     unsigned queries;
     double mrr, recall1, recall3, recall10;
+    double ndcg; /* at 10, each wanted one worth 1 */
+    double ms;   /* of CPU, all queries together; added by who asks */
 };
-void tally_add(struct tally *t, const uint32_t *found, size_t n_found, const uint32_t *wanted, size_t n_wanted);
+void tally_add(struct tally *t, const uint32_t *found, size_t n_found, const uint32_t *wanted,
+               size_t n_wanted);
 void tally_print(const char *what, const struct tally *t);
 
 #endif

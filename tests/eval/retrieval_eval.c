@@ -1,6 +1,7 @@
 /* Retrieval on public data, ours beside plain BM25 in one run:
  *
- *     retrieval_eval FOLDER        the folder that holds ikat/, precisionmembench/, proactivemembench/
+ *     retrieval_eval FOLDER [TABLE]    the folder that holds ikat/, precisionmembench/, proactivemembench/;
+ *                                      a table of vectors (node/model/VECTORS.md)
  *
  * iKAT 2023 training topics: statements about a person, turns of a conversation, and which statements each
  * turn needs. PrecisionMemBench: beliefs with aliases and scopes, and for each query which may come up.
@@ -20,8 +21,11 @@
 #define WANTED_MAX 64
 #define CONTEXT_MAX 64
 
-enum way { WAY_BM25, WAY_OURS, WAY_CONTEXT, WAYS };
-static const char *const way_names[WAYS] = {"plain BM25", "ours", "ours, with earlier turns"};
+enum way { WAY_BM25, WAY_OURS, WAY_TABLE, WAY_CONTEXT, WAY_CONTEXT_TABLE, WAYS };
+static const char *const way_names[WAYS] = {"plain BM25", "ours", "ours, with the table",
+                                            "ours, earlier turns", "ours, earlier turns, table"};
+
+static const char *table; /* NULL: ways without one only */
 
 struct question {
     struct bytes text, scope;
@@ -46,17 +50,20 @@ static size_t plain(struct desk *d, const struct question *q, uint32_t *found)
     return n;
 }
 
-static size_t ours(struct desk *d, const struct question *q, bool context, uint32_t *found)
+static size_t ours(struct desk *d, const struct question *q, enum way way, uint32_t *found)
 {
+    bool context = way == WAY_CONTEXT || way == WAY_CONTEXT_TABLE;
     struct ranked_list l;
     struct err e = ERR_INIT;
     ranked_list_init(&l);
-    const struct retrieve_query query = {.text = q->text,
-                                         .scope = q->scope,
-                                         .context = q->context,
-                                         .n_context = context ? q->n_context : 0,
-                                         .max = FOUND_MAX,
-                                         .at_ms = NOW};
+    struct retrieve_query query = {.text = q->text,
+                                   .scope = q->scope,
+                                   .context = q->context,
+                                   .n_context = context ? q->n_context : 0,
+                                   .max = FOUND_MAX,
+                                   .at_ms = NOW};
+    if (way == WAY_TABLE || way == WAY_CONTEXT_TABLE)
+        query.vector = embed_question(d->embed, &query);
     desk_ok(retrieve(d->s, &query, &l, &e), &e);
     size_t n = l.n;
     size_t kept = 0;
@@ -71,8 +78,14 @@ static size_t ours(struct desk *d, const struct question *q, bool context, uint3
 static void ask(struct desk *d, const struct question *q, struct tally t[WAYS])
 {
     uint32_t found[FOUND_MAX];
-    for (int way = 0; way < WAYS; way++) {
-        size_t n = way == WAY_BM25 ? plain(d, q, found) : ours(d, q, way == WAY_CONTEXT, found);
+    if (table != NULL && d->embed == NULL)
+        desk_embed(d, table);
+    for (enum way way = 0; way < WAYS; way++) {
+        if (table == NULL && (way == WAY_TABLE || way == WAY_CONTEXT_TABLE))
+            continue;
+        clock_t from = clock();
+        size_t n = way == WAY_BM25 ? plain(d, q, found) : ours(d, q, way, found);
+        t[way].ms += (double)(clock() - from) * 1000 / CLOCKS_PER_SEC;
         tally_add(&t[way], found, n, q->wanted, q->n_wanted);
     }
 }
@@ -83,6 +96,12 @@ static void print_all(const struct tally t[WAYS])
         if (t[way].queries > 0)
             tally_print(way_names[way], &t[way]);
     }
+}
+
+/* The data have none: nothing to show of those ways. */
+static void no_turns(struct tally t[WAYS])
+{
+    t[WAY_CONTEXT].queries = t[WAY_CONTEXT_TABLE].queries = 0;
 }
 
 /* ---- iKAT ---- */
@@ -221,7 +240,8 @@ static void precision(const char *folder)
         if (q.n_wanted > 0)
             ask(&d, &q, pinned);
     }
-    words[WAY_CONTEXT].queries = pinned[WAY_CONTEXT].queries = 0; /* no turns */
+    no_turns(words);
+    no_turns(pinned);
     printf("PrecisionMemBench, what the query is about (among those not pinned)\n");
     print_all(words);
     printf("PrecisionMemBench, pinned facts that must be there\n");
@@ -281,7 +301,7 @@ static void proactive(const char *folder, const char *domain)
             desk_tell(&d, n, &told);
     }
     cJSON_ArrayForEach(p, questions) proactive_ask(&d, pairs, p, t);
-    t[WAY_CONTEXT].queries = 0;
+    no_turns(t);
     printf("ProactiveMemBench, %s: memories that name what is called for\n", domain);
     print_all(t);
     desk_close(&d);
@@ -291,10 +311,11 @@ static void proactive(const char *folder, const char *domain)
 
 int main(int argc, char **argv)
 {
-    if (argc != 2) {
-        fprintf(stderr, "usage: retrieval_eval FOLDER\n");
+    if (argc != 2 && argc != 3) {
+        fprintf(stderr, "usage: retrieval_eval FOLDER [TABLE]\n");
         return 2;
     }
+    table = argc > 2 ? argv[2] : NULL;
     ikat(argv[1]);
     precision(argv[1]);
     proactive(argv[1], "pet");
