@@ -131,6 +131,8 @@ int err_errno(struct err *e, int eno, const char *fmt, ...)
     va_end(ap);
     append_text(scratch, strerror_r(eno, reason, sizeof reason)); /* the GNU one: returns the text */
     put_error(e, code_of_errno(eno), scratch);
+    if (e->code == ERR_FULL)
+        err_hint(e, "free some space; nothing that was saved is lost");
     return e->code;
 }
 

@@ -35,8 +35,11 @@ void draw_standing(struct page *p, const cJSON *d, const char *key)
         draw_count(p, doc_number(d, "we_lack"), "change more", "changes more");
     }
     if (!doc_flag(d, "connected")) {
-        time_relative(p->st, doc_time(d, "last_seen"), seen);
-        page_printf(p, "; last seen %s", seen);
+        int64_t met = doc_time(d, "last_seen");
+        int64_t heard = doc_time(d, "last_heard");
+        time_relative(p->st, met != TIME_NONE ? met : heard, seen);
+        page_printf(p, met == TIME_NONE && heard != TIME_NONE ? "; last heard of %s" : "; last seen %s",
+                    seen);
     }
     if (doc_text(d, "reason")[0] != '\0') {
         page_str(p, "; ");

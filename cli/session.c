@@ -5,6 +5,7 @@
 #include "node/serve/api.h"
 #include "node/serve/control.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -63,7 +64,14 @@ static int way_try(struct session *s, int wait_ms, struct err *e)
         return rc;
     }
     *e = ERR_INIT;
-    return node_open(&s->node, &o, e);
+    rc = node_open(&s->node, &o, e);
+    if (rc == 0 && s->node->emptied) {
+        (void)fprintf(stderr, "warning: %s\n", NODE_EMPTIED);
+    }
+    if (rc == 0 && s->node->share_narrowed) {
+        (void)fprintf(stderr, "warning: %s\n", NODE_SHARE_NARROWED);
+    }
+    return rc;
 }
 
 /* A node that is just starting holds the lock before it listens: look for both until one is there. */

@@ -3,6 +3,7 @@
 
 #include "base/limits.h"
 #include "base/text.h"
+#include "node/infer/endpoint_settings.h"
 #include "node/infer/queue.h"
 #include "node/model/audit.h"
 #include "node/model/norms.h"
@@ -41,6 +42,38 @@ const struct setting settings[] = {
      NULL},
     {"share", SETTING_LINES, true, "",
      "what leaves this device, a source and one of nothing, counts, text a line", share_check},
+    {"endpoint.url", SETTING_TEXT, true, "",
+     "a language model's OpenAI-compatible endpoint, such as http://127.0.0.1:11434/v1", endpoint_url_check},
+    {"endpoint.model", SETTING_TEXT, true, "", "the model that thinks, as the endpoint names it",
+     endpoint_name_check},
+    {"endpoint.embed-model", SETTING_TEXT, true, "",
+     "the model that makes vectors of texts; none: no vectors", endpoint_name_check},
+    {"endpoint.allow-remote", SETTING_BOOL, true, "off",
+     "let what passed the audit go to an endpoint that is not this machine, over https", NULL},
+    {"endpoint.key-file", SETTING_TEXT, true, "",
+     "a file, readable by you alone, that holds the endpoint's key", endpoint_path_check},
+    {"endpoint.key-command", SETTING_LINES, true, "",
+     "a program that prints the endpoint's key: its path, then its arguments, one a line",
+     endpoint_command_check},
+    {"endpoint.ca-file", SETTING_TEXT, true, "",
+     "certificates (PEM) to verify the endpoint with, instead of the system's", endpoint_path_check},
+    {"endpoint.proxy", SETTING_TEXT, true, "",
+     "a proxy to a remote endpoint; none is taken from the environment", endpoint_proxy_check},
+    {"endpoint.parallel", SETTING_NUMBER, true, "1", "requests under way at one time, 1 to 16",
+     endpoint_parallel_check},
+    {"endpoint.timeout", SETTING_NUMBER, true, "300", "seconds for one answer, 5 to 3600",
+     endpoint_timeout_check},
+    {"endpoint.budget-tokens", SETTING_NUMBER, true, "0", "tokens a day, in and out; 0: as many as it takes",
+     NULL},
+    {"endpoint.budget-money", SETTING_TEXT, true, "0", "money a day, in the unit of the prices; 0: no limit",
+     endpoint_money_check},
+    {"endpoint.price-in", SETTING_TEXT, true, "0", "price of a million tokens sent", endpoint_money_check},
+    {"endpoint.price-out", SETTING_TEXT, true, "0", "price of a million tokens answered",
+     endpoint_money_check},
+    {"endpoint.pseudonyms", SETTING_BOOL, true, "off",
+     "replace names of other people, as far as they are known, before anything is sent", NULL},
+    {"endpoint.people", SETTING_LINES, true, "", "names of other people that are then replaced, one a line",
+     NULL},
     {"user.name", SETTING_TEXT, false, "", "what to call you, to a language model and in what it says",
      user_name_check},
     {"norms", SETTING_LINES, false, "", "what may be learnt of what is said where, a sentence a line",
@@ -99,6 +132,21 @@ static int value_write(struct store *s, const struct setting *k, struct bytes va
     return k->local ? local_set(s, name, value, e) : store_setting_set(s, k->key, value, e);
 }
 
+#define NUMBER_DIGITS_MAX 15
+
+static bool number_read(struct bytes text, int64_t *out)
+{
+    int64_t v = 0;
+    for (size_t i = 0; i < text.n; i++) {
+        if (text.p[i] < '0' || text.p[i] > '9') {
+            return false;
+        }
+        v = v < INT64_C(1000000000000000) ? v * 10 + (text.p[i] - '0') : v;
+    }
+    *out = v;
+    return text.n > 0 && text.n <= NUMBER_DIGITS_MAX;
+}
+
 int config_set(struct store *s, const struct setting *k, struct bytes value, struct err *e)
 {
     int rc = 0;
@@ -110,6 +158,10 @@ int config_set(struct store *s, const struct setting *k, struct bytes value, str
     }
     if (k->type == SETTING_BOOL && !bytes_eq(value, BYTES_LIT("on")) && !bytes_eq(value, BYTES_LIT("off"))) {
         return err_set(e, ERR_USAGE, "'%s' is on or off", k->key);
+    }
+    int64_t number = 0;
+    if (k->type == SETTING_NUMBER && !number_read(value, &number)) {
+        return err_set(e, ERR_USAGE, "'%s' is a whole number", k->key);
     }
     if (k->check != NULL) {
         rc = k->check(value, e);
@@ -143,4 +195,19 @@ bool config_bool(struct store *s, const char *key)
     }
     buf_release(&v);
     return on;
+}
+
+int64_t config_number(struct store *s, const char *key)
+{
+    const struct setting *k = NULL;
+    bool set = false;
+    struct buf v;
+    int64_t number = 0;
+    buf_init(&v, LIMIT_SETTING_BYTES);
+    if (setting_find(bytes_str(key), &k, NULL) == 0 &&
+        (config_get(s, k, &v, &set, NULL) != 0 || !number_read(buf_view(&v), &number))) {
+        (void)number_read(bytes_str(k->otherwise), &number);
+    }
+    buf_release(&v);
+    return number;
 }

@@ -5,7 +5,7 @@
 
 #include "store/local.h"
 
-enum setting_type { SETTING_BOOL, SETTING_TEXT, SETTING_LINES };
+enum setting_type { SETTING_BOOL, SETTING_TEXT, SETTING_LINES, SETTING_NUMBER };
 
 struct setting {
     const char *key;
@@ -30,5 +30,7 @@ int config_unset(struct store *s, const struct setting *k, struct err *e) MUST_C
 /* The value, or the default, of a setting that exists, into out (cleared). */
 int config_text(struct store *s, const char *key, struct buf *out, struct err *e) MUST_CHECK;
 bool config_bool(struct store *s, const char *key); /* a SETTING_BOOL's value; its default when unreadable */
+/* A SETTING_NUMBER's value, a whole number of up to 15 digits; its default when unreadable. */
+int64_t config_number(struct store *s, const char *key);
 
 #endif

@@ -3,6 +3,7 @@
  *   selfsame.db (+ -wal, -shm)   the store
  *   device                       text: device id, name, current log, lease (no secrets)
  *   keys                         the device's secrets (node/keys.h); 0600
+ *   share                        what the sources share, as last applied (node/share.h)
  *   lock                         held (flock) by whoever may write: the node, or one command without a node
  *   control.sock                 the node's control socket
  *   tmp/                         copies of browser databases while they are read

@@ -2,6 +2,7 @@
 #include "node/identity.h"
 
 #include "node/join.h"
+#include "node/rekey.h"
 #include "store/reset.h"
 
 #include <stdio.h>
@@ -53,15 +54,6 @@ static int joining_finish(struct node *n, struct err *e)
     return rc;
 }
 
-int identity_settle(struct node *n, struct err *e)
-{
-    if (!identity_is_member(n)) {
-        return 0;
-    }
-    int rc = joining_finish(n, e);
-    return rc != 0 ? rc : group_open_log(n->group, &n->home.log, clock_wall_ms(&n->clock), e);
-}
-
 /* ---- at meetings ------------------------------------------------------------------------------------------
  */
 
@@ -102,14 +94,25 @@ int identity_step(struct node *n, struct err *e)
     }
     int rc = log_renew(n, e);
     if (rc == 0) {
-        note(n,
-             fault == IDENTITY_BEHIND
-                 ? "this device's data is older than what the others have of it (restored from a backup?): "
-                   "its own changes were fetched back, and it goes on in a new log"
-                 : "this device's log had gone on elsewhere (a copied folder?): both branches were kept, "
-                   "and it goes on in a new log");
+        note(
+            n,
+            fault == IDENTITY_BEHIND
+                ? "this device's data is older than what the others have of it (restored from a backup?): "
+                  "its own changes were fetched back, and it goes on in a new log"
+                : "this device's log had gone on elsewhere (a copied folder, an old backup?): both histories "
+                  "were kept, and it goes on in a new log");
     }
     return rc;
+}
+
+int identity_settle(struct node *n, struct err *e)
+{
+    if (!identity_is_member(n)) {
+        return 0;
+    }
+    int rc = joining_finish(n, e);
+    rc = rc != 0 ? rc : group_open_log(n->group, &n->home.log, clock_wall_ms(&n->clock), e);
+    return rc != 0 ? rc : identity_step(n, e); /* the log may have been closed before the program ended */
 }
 
 /* ---- new keys ---------------------------------------------------------------------------------------------
@@ -193,7 +196,8 @@ static int words_bring_in(struct node *n, const struct renewal *r, struct err *e
 }
 
 /* A copy says under its new id what its observations say. A device whose keys are lost goes on from what was
- * counted under its former id: its observations stay to be read, and are not counted again. */
+ * counted under its former id: its observations stay to be read, are recognised when their source is imported
+ * again, and are not counted again. */
 static int alone_steps(struct node *n, const struct renewal *r, struct err *e)
 {
     int rc = 0;
@@ -201,6 +205,9 @@ static int alone_steps(struct node *n, const struct renewal *r, struct err *e)
         rc = local_set(n->store, IDENTITY_FORMER, bytes_of(r->former.b, ID_BYTES), e);
         if (rc == 0) {
             rc = store_reset_traces(n->store, e);
+        }
+        if (rc == 0) {
+            rc = observations_rekey(n, e);
         }
     }
     if (rc == 0) {

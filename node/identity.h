@@ -1,11 +1,23 @@
 /* An identity that survives restores and clones.
  *
- *   restored or copied database   the lease differs: a new log is opened (node.c), here made known to the
- * group copied folder, older backup   found at a meeting: a peer knows our log further than we do, or
- * differently: our own ops have been pulled back by then, a new log is opened cloned device, both running
- * both stop writing and say so, until one of them gets keys of its own lost key file, reinstalled `selfsame
- * init --renew`: new keys and a new device id over the same observations and words; the old device is to be
- * removed by another one interrupted joining           finished when the folder is opened
+ *   - restored or copied database: the lease differs: a new log is opened (node.c), here made known to the
+ * group
+ *   - copied folder, older backup: found at a meeting: a peer knows our log further than we do, or
+ * differently; our own ops have been pulled back by then, what was written on both sides is kept, a new log
+ * is opened
+ *   - cloned device, both running: both stop writing and say so, until one of them gets keys of its own
+ *   - lost key file, reinstalled: `selfsame init --renew`: new keys and a new device id over the same
+ * observations and words; the old device is to be removed by another one
+ *   - interrupted joining: finished when the folder is opened
+ *
+ * Evidence is counted per device and source, and the latest count of a pair replaces the one before, in
+ * whatever log. So a restored or cloned device does not count twice: its id is the same. A device that lost
+ * its keys leaves what was counted under its former id as it is, and counts under the new one only what it
+ * sees from then on: its observations are keyed anew (node/rekey.h), so a source that is imported again is
+ * recognised. A copy with new keys counts all that it holds under its new id: it is another device, that saw
+ * the same. A device without its keys and without its database cannot know what was counted: importing the
+ * same sources counts them anew; its former self is then to be removed and what it counted is for the user to
+ * judge.
  *
  * What was done is kept in node.identity_note for `status`.
  */

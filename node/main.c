@@ -2,10 +2,12 @@
  * the control socket, until SIGTERM. One loop on one thread: it sleeps in poll() until a request, a message,
  * a change or a deadline comes, and wakes for nothing else.
  *
- * While the keys are locked only the control socket is open; watcher, network and pairing (the `sides` here)
- * are opened when they are unlocked, and closed before they are locked again.
+ * While the keys are locked only the control socket is open; watcher, network, pairing and the endpoint of a
+ * language model (the `sides` here) are opened when they are unlocked, and closed before they are locked
+ * again.
  */
 #include "node/config.h"
+#include "node/infer/endpoint.h"
 #include "node/net/net.h"
 #include "node/pairing.h"
 #include "node/serve/control.h"
@@ -77,6 +79,8 @@ static void sides_close(struct loop *l)
     if (n != NULL) {
         pairing_free(n->pairing);
         net_close(n->net);
+        endpoint_close(n->endpoint);
+        n->endpoint = NULL;
         n->pairing = NULL;
         n->net = NULL;
     }
@@ -99,6 +103,9 @@ static int sides_open(struct loop *l, struct err *e)
     if (rc == 0) {
         n->pairing = pairing_new(n, n->net);
         rc = n->pairing != NULL ? 0 : err_set(e, ERR_NOMEM, "opening the network");
+    }
+    if (rc == 0) {
+        rc = endpoint_open(&n->endpoint, n, e);
     }
     if (rc != 0) {
         sides_close(l);
@@ -181,6 +188,7 @@ static int64_t sides_step(struct loop *l)
     }
     next = earlier(next, net_step(n->net));
     next = earlier(next, pairing_step(n->pairing));
+    next = earlier(next, endpoint_step(n->endpoint));
     bool more = n->regrouped || (n->merged_due && l->merged_ms == 0 && node_may_write(n, NULL) == 0);
     return more ? 0 : next;
 }
@@ -229,8 +237,9 @@ static int loop_run(struct loop *l, struct err *e)
         struct pollfd fds[] = {{.fd = l->signal_fd, .events = POLLIN},
                                {.fd = control_fd(l->control), .events = POLLIN},
                                {.fd = open ? watch_fd(l->watch) : -1, .events = POLLIN},
-                               {.fd = open ? net_fd(l->n->net) : -1, .events = POLLIN}};
-        int n = poll(fds, 4, patience_ms(l, next));
+                               {.fd = open ? net_fd(l->n->net) : -1, .events = POLLIN},
+                               {.fd = open ? endpoint_fd(l->n->endpoint) : -1, .events = POLLIN}};
+        int n = poll(fds, sizeof(fds) / sizeof(fds[0]), patience_ms(l, next));
         if (n < 0 && errno != EINTR) {
             return err_errno(e, errno, "waiting");
         }

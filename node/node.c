@@ -8,8 +8,10 @@
 #include "node/identity.h"
 #include "node/job.h"
 #include "node/pause.h"
+#include "node/share.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -296,15 +298,36 @@ static int sharing_open(struct node *n, struct err *e)
     return sync_open(&n->sync, &env, e);
 }
 
+/* It was written before, as the lease in `device` tells, and is no longer there. */
+static bool database_gone(const struct node *n)
+{
+    static const uint8_t none[16];
+    char path[LIMIT_PATH_BYTES];
+    bool written = memcmp(n->home.lease[0], none, 16) != 0 || memcmp(n->home.lease[1], none, 16) != 0;
+    return written && home_file(&n->home, "selfsame.db", path, NULL) == 0 && access(path, F_OK) != 0 &&
+           errno == ENOENT;
+}
+
+static void emptied_note(struct node *n)
+{
+    n->emptied = true;
+    (void)snprintf(n->identity_note, sizeof(n->identity_note), "%s", NODE_EMPTIED);
+    log_line(&n->log, LOG_WARN, "store", "%s", NODE_EMPTIED);
+}
+
 static int contents_open(struct node *n, struct err *e)
 {
     /* A database that was deleted is made anew by whoever may write; lease_renew notices. */
+    bool emptied = database_gone(n);
     int rc = database_open(n, !n->read_only, e);
     if (rc == 0 && !n->read_only) {
         rc = lease_renew(n, e);
     }
     if (rc != 0) {
         return rc;
+    }
+    if (emptied) {
+        emptied_note(n);
     }
     store_use_log(n->store, &n->home.log, &n->home.device);
     rc = sharing_open(n, e);
@@ -315,7 +338,13 @@ static int contents_open(struct node *n, struct err *e)
         rc = inference_open(n, e);
     }
     if (rc == 0 && !n->read_only) {
+        rc = share_reconcile(n, e); /* before anything is written of what sources say */
+    }
+    if (rc == 0 && !n->read_only) {
         rc = identity_settle(n, e);
+    }
+    if (rc == 0 && !n->read_only) {
+        rc = share_apply(n, e);
     }
     n->merged_due = true; /* what an earlier process took in and did not look at */
     return rc != 0 || n->read_only ? rc : leftovers_do(n, e);

@@ -11,9 +11,21 @@
 #include "store/local.h"
 #include "sync/sync.h"
 
+struct endpoint;
 struct job;
 struct net;
 struct pairing;
+
+/* What is said of a node that is `emptied`. */
+#define NODE_EMPTIED                                                                                         \
+    "the database of this device was gone and an empty one was started; stop, put 'selfsame.db' back from "  \
+    "a "                                                                                                     \
+    "backup, or without one pair again with the other devices: selfsame pair"
+
+/* What is said of a node with `share_narrowed`. */
+#define NODE_SHARE_NARROWED                                                                                  \
+    "this database would have shared more than you last set (restored from a backup?): for each source the " \
+    "narrower of both holds; see and change it with: selfsame share"
 
 struct node_options {
     const char *home; /* NULL: home_locate's choice */
@@ -31,19 +43,22 @@ struct node {
     struct rng rng;
     struct log log;
     bool read_only, daemon;
+    bool share_narrowed; /* the database would have shared more than was last set (node/share.h) */
+    bool emptied;        /* the database was gone at the opening and an empty one was started */
     /* NULL while home.locked. */
     struct store *store;
     struct group *group;
     struct sync *sync;
     struct infer *infer;
     struct audit *audit;
-    struct net *net;         /* the running node only, set by its loop; else NULL */
-    struct pairing *pairing; /* as net */
-    bool lock_wanted;        /* the loop is to close net and watch, then to call node_lock() */
-    bool merged_due;         /* ops came in from another device: node/upkeep.h */
-    bool regrouped;          /* the membership changed; cleared by the network side */
-    bool words_due;          /* as regrouped; cleared by upkeep: node/words.h */
-    bool wrote;              /* something was written: the loop tells the other devices; cleared there */
+    struct net *net;           /* the running node only, set by its loop; else NULL */
+    struct pairing *pairing;   /* as net */
+    struct endpoint *endpoint; /* as net; node/infer/endpoint.h */
+    bool lock_wanted;          /* the loop is to close net and watch, then to call node_lock() */
+    bool merged_due;           /* ops came in from another device: node/upkeep.h */
+    bool regrouped;            /* the membership changed; cleared by the network side */
+    bool words_due;            /* as regrouped; cleared by upkeep: node/words.h */
+    bool wrote;                /* something was written: the loop tells the other devices; cleared there */
     int64_t quiet_ms,
         group_due_ms;        /* monotonic: when something was last merged; when upkeep looks at members */
     bool cloned;             /* another machine has our keys: nothing is written (node/identity.h) */

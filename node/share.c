@@ -6,9 +6,11 @@
 #include "base/map.h"
 #include "base/text.h"
 #include "node/config.h"
+#include "node/file.h"
 #include "store/reset.h"
 
 #include <string.h>
+#include <unistd.h>
 
 #define APPLIED_NAME "share:applied"
 /* Observations of a source that are looked at for excerpts, newest first. */
@@ -148,6 +150,97 @@ int share_load(struct store *s, struct buf *out, struct err *e)
     return rc != 0 ? rc : config_get(s, k, out, &set, e);
 }
 
+/* ---- beside the database ----------------------------------------------------------------------------------
+ */
+
+#define KEPT_NAME "share"
+
+struct narrow {
+    struct bytes stored, kept;
+    struct buf out;
+    bool narrower; /* than what is stored */
+};
+
+static int narrow_put(void *ctx, struct bytes source)
+{
+    struct narrow *x = ctx;
+    if (share_is_set(buf_view(&x->out), source)) {
+        return 0;
+    }
+    enum share_level stored = share_level_of(x->stored, source), kept = share_level_of(x->kept, source);
+    x->narrower = x->narrower || kept < stored;
+    line_put(&x->out, source, bytes_str(share_level_name(kept < stored ? kept : stored)));
+    return x->out.err;
+}
+
+static int narrow_store(struct node *n, struct narrow *x, struct err *e)
+{
+    const struct setting *k = NULL;
+    int rc = setting_find(BYTES_LIT("share"), &k, e);
+    if (rc != 0) {
+        return rc;
+    }
+    bool fits = narrow_put(x, BYTES_LIT("*")) == 0 && share_named(x->stored, narrow_put, x) == 0 &&
+                share_named(x->kept, narrow_put, x) == 0 && share_check(buf_view(&x->out), NULL) == 0;
+    if (fits && !x->narrower) {
+        return 0;
+    }
+    n->share_narrowed = true;
+    return config_set(n->store, k, fits ? buf_view(&x->out) : BYTES_LIT("* nothing"), e);
+}
+
+/* What the file keeps, appended to out. */
+static int kept_read(struct node *n, struct buf *out, bool *found, struct err *e)
+{
+    char path[LIMIT_PATH_BYTES];
+    int rc = home_file(&n->home, KEPT_NAME, path, e);
+    *found = rc == 0 && access(path, F_OK) == 0;
+    if (*found) {
+        rc = file_private(path, e);
+        rc = rc != 0 ? rc : file_read(path, out, e);
+    }
+    return rc;
+}
+
+static int kept_write(struct node *n, struct bytes setting, struct err *e)
+{
+    char path[LIMIT_PATH_BYTES];
+    struct buf kept;
+    bool found = false;
+    buf_init(&kept, LIMIT_SETTING_BYTES);
+    int rc = kept_read(n, &kept, &found, e);
+    bool same = rc == 0 && bytes_eq(buf_view(&kept), setting); /* a file that is not there says the default */
+    if (rc == 0 && !same) {
+        rc = home_file(&n->home, KEPT_NAME, path, e);
+        rc = rc != 0 ? rc : file_replace(path, setting, e);
+    }
+    buf_release(&kept);
+    return rc;
+}
+
+int share_reconcile(struct node *n, struct err *e)
+{
+    struct buf stored, kept;
+    struct narrow x = {0};
+    bool found = false;
+    buf_init(&stored, LIMIT_SETTING_BYTES);
+    buf_init(&kept, LIMIT_SETTING_BYTES);
+    buf_init(&x.out, LIMIT_SETTING_BYTES);
+    int rc = share_load(n->store, &stored, e);
+    if (rc == 0) {
+        rc = kept_read(n, &kept, &found, e);
+    }
+    if (rc == 0 && found && !bytes_eq(buf_view(&stored), buf_view(&kept))) {
+        x.stored = buf_view(&stored);
+        x.kept = buf_view(&kept);
+        rc = narrow_store(n, &x, e);
+    }
+    buf_release(&stored);
+    buf_release(&kept);
+    buf_release(&x.out);
+    return rc;
+}
+
 /* ---- after a change ---------------------------------------------------------------------------------------
  */
 
@@ -244,6 +337,9 @@ int share_apply(struct node *n, struct err *e)
                 store_rollback(n->store);
             }
         }
+    }
+    if (rc == 0) {
+        rc = kept_write(n, buf_view(&x.now), e);
     }
     buf_release(&x.before);
     buf_release(&x.now);

@@ -7,7 +7,9 @@
  *   text      besides, up to SHARE_EXCERPTS of the newest observations behind a proposition travel with it,
  * as excerpts of at most SHARE_EXCERPT_BYTES (redacted like everything that was observed)
  *
- * The setting is this device's alone: no other device can widen what this one shares.
+ * The setting is this device's alone: no other device can widen what this one shares. Nor can an older
+ * database that is put back: the file `share` in the data folder keeps the setting as it was last applied,
+ * and of the two the narrower holds for each source.
  *
  * An excerpt is an entity of SPACE_EXCERPT with a random id, one for each observation: REG_NAME the source,
  * REG_VALUE the text, REG_CREATED the time, SET_PARENT the ids of the propositions it stands behind. Taking
@@ -37,6 +39,9 @@ int share_edit(struct bytes setting, struct bytes source, struct bytes level, st
                struct err *e) MUST_CHECK;
 /* The setting of this device, appended to out. */
 int share_load(struct store *s, struct buf *out, struct err *e) MUST_CHECK;
+/* At the opening: stores the narrower of the setting and the file `share`; n->share_narrowed when that is
+ * narrower than the database had it. share_apply() is due. A file with loose permissions: ERR_PERM. */
+int share_reconcile(struct node *n, struct err *e) MUST_CHECK;
 /* After the setting changed: takes back what was learnt from sources that share nothing now, learns from
  * those that do again; in a transaction of its own. */
 int share_apply(struct node *n, struct err *e) MUST_CHECK;

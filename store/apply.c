@@ -54,10 +54,11 @@ int entity_fold(struct store *s, int64_t row, struct entity *x, const struct see
     struct stmt *q = NULL;
     int n = 0;
     entity_clear(x);
-    int rc = db_prepare(s,
-                        "SELECT op.body, op.hash, log.id FROM op JOIN log ON log.row = op.row >> 40"
-                        " WHERE op.entity = ?1 AND NOT op.flags & 1 AND op.body IS NOT NULL",
-                        &q, e);
+    int rc = db_prepare(
+        s,
+        "SELECT op.body, op.hash, coalesce(log.root, log.id) FROM op JOIN log ON log.row = op.row >> 40"
+        " WHERE op.entity = ?1 AND NOT op.flags & 1 AND op.body IS NOT NULL",
+        &q, e);
     if (rc == 0) {
         db_bind_int(q, 1, row);
     }

@@ -33,7 +33,10 @@ int db_code(int sqlite_rc)
     case SQLITE_TOOBIG:
         return ERR_LIMIT;
     case SQLITE_IOERR:
-        return sqlite_rc == SQLITE_IOERR_NOMEM ? ERR_NOMEM : ERR_IO;
+        /* The shared index of the write-ahead log cannot grow when there is no room. */
+        return sqlite_rc == SQLITE_IOERR_NOMEM     ? ERR_NOMEM
+               : sqlite_rc == SQLITE_IOERR_SHMSIZE ? ERR_FULL
+                                                   : ERR_IO;
     case SQLITE_CANTOPEN:
         return ERR_IO;
     default: /* constraints and missing tables: our statements never cause them in a sound file */
@@ -66,6 +69,9 @@ int db_fail(struct store *s, int sqlite_rc, struct err *e, const char *what)
     }
     if (code == 0) { /* a call that should have failed with a code did not give one */
         code = ERR_IO;
+    }
+    if (s->in_txn && sqlite3_get_autocommit(s->db) != 0) { /* SQLite gave the transaction up: a write that */
+        db_poison(s, code);                                /* followed would stand for itself */
     }
     const char *text = s->db != NULL ? sqlite3_errmsg(s->db) : sqlite3_errstr(sqlite_rc);
     err_set(e, code, "%s: %s", what, text);
@@ -283,10 +289,21 @@ void db_poison(struct store *s, int rc)
     }
 }
 
+#define ROLLBACK "ROLLBACK"
+
+int db_ready_rollback(struct store *s, struct err *e)
+{
+    struct stmt *q = NULL;
+    int rc = db_prepare(s, ROLLBACK, &q, e);
+    db_done(q);
+    return rc;
+}
+
 void db_rollback(struct store *s)
 {
-    if (sqlite3_get_autocommit(s->db) == 0) {
-        (void)sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL); /* fails only when SQLite did it by itself */
+    struct stmt *q = NULL;
+    if (sqlite3_get_autocommit(s->db) == 0 && db_prepare(s, ROLLBACK, &q, NULL) == 0) {
+        (void)!db_run(q, NULL); /* fails only when SQLite did it by itself */
     }
 }
 

@@ -6,7 +6,8 @@
  * entities of SPACE_BLOCK, so every device of the user keeps to them.
  *
  * After the transaction the old bytes may still stand in full-text segments, in the WAL and in the slack of
- * pages that were split: store_scrub() rewrites the indexes and the file.
+ * pages that were split, and a vector of the text beside the database: store_scrub() rewrites the indexes and
+ * the file, and clears such vectors.
  */
 #include "store/store_int.h"
 
@@ -261,6 +262,9 @@ int store_scrub(struct store *s, struct err *e)
     int rc = search_scrub(s, e);
     if (rc == 0) {
         rc = rewrite(s, e);
+    }
+    if (rc == 0) {
+        rc = vectors_scrub(s, e);
     }
     if (rc == 0) {
         rc = scrub_mark(s, false, e);

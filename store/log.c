@@ -13,6 +13,7 @@
 
 #include "base/check.h"
 #include "base/limits.h"
+#include "store/branch.h"
 #include "store/hlc.h"
 
 #include <string.h>
@@ -52,7 +53,9 @@ static int head_load(struct store *s, struct log_state *l, const struct id *id, 
 {
     memset(l, 0, sizeof *l);
     struct stmt *q = NULL;
-    int rc = db_prepare(s, "SELECT row, seq, chain FROM log WHERE id = ?1", &q, e);
+    l->root = *id;
+    int rc =
+        db_prepare(s, "SELECT row, seq, chain, coalesce(root, id), closed FROM log WHERE id = ?1", &q, e);
     if (rc == 0) {
         db_bind_id(q, 1, id);
         rc = db_step(q, e);
@@ -60,7 +63,9 @@ static int head_load(struct store *s, struct log_state *l, const struct id *id, 
     if (rc > 0) {
         l->row = db_int(q, 0);
         l->seq = (uint64_t)db_int(q, 1);
+        l->closed = db_int(q, 4) != 0;
         rc = db_hash(q, 2, &l->chain, e);
+        rc = rc != 0 ? rc : db_id(q, 3, &l->root, e);
     } else if (rc == 0) {
         chain_start(id, &l->chain);
     }
@@ -109,20 +114,46 @@ static int head_of(struct store *s, const struct id *id, struct log_state **out,
 
 static int head_make_row(struct store *s, struct log_state *l, struct err *e)
 {
-    if (l->row != 0) {
-        return 0;
-    }
+    return l->row != 0 ? 0 : log_make(s, &l->id, &l->row, e);
+}
+
+static int64_t log_row_of(struct store *s, const struct id *log, struct err *e)
+{
     struct stmt *q = NULL;
+    int64_t row = 0;
+    int rc = db_prepare(s, "SELECT row FROM log WHERE id = ?1", &q, e);
+    if (rc == 0) {
+        db_bind_id(q, 1, log);
+        rc = db_step(q, e);
+    }
+    if (rc > 0) {
+        row = db_int(q, 0);
+        rc = 0;
+    }
+    db_done(q);
+    return rc != 0 ? rc : row;
+}
+
+int log_make(struct store *s, const struct id *log, int64_t *row, struct err *e)
+{
+    struct stmt *q = NULL;
+    struct hash chain;
+    int64_t there = log_row_of(s, log, e);
+    *row = there;
+    if (there != 0) {
+        return there < 0 ? (int)there : 0;
+    }
     int rc = db_prepare(s, "INSERT INTO log(id, seq, chain, hlc) VALUES(?1, 0, ?2, ?3)", &q, e);
     if (rc == 0) {
-        db_bind_id(q, 1, &l->id);
-        db_bind_blob(q, 2, bytes_of(l->chain.b, HASH_BYTES));
+        chain_start(log, &chain);
+        db_bind_id(q, 1, log);
+        db_bind_blob(q, 2, bytes_of(chain.b, HASH_BYTES));
         db_bind_int(q, 3, hlc_to_sql(0));
         rc = db_run(q, e);
     }
     if (rc == 0) {
-        l->row = sqlite3_last_insert_rowid(s->db);
-        rc = l->row < LOG_ROWS_MAX ? 0 : err_set(e, ERR_LIMIT, "too many logs");
+        *row = sqlite3_last_insert_rowid(s->db);
+        rc = *row < LOG_ROWS_MAX ? 0 : err_set(e, ERR_LIMIT, "too many logs");
     }
     return rc;
 }
@@ -279,6 +310,10 @@ int store_write_at(struct store *s, const struct draft *d, int64_t wall_ms, stru
     }
     struct log_state *l;
     rc = head_of(s, &s->own_log, &l, e);
+    if (rc == 0 && l->closed) {
+        rc = err_set(e, ERR_ATTENTION, "this device's log had gone on elsewhere and was closed");
+        err_hint(e, "run the command again: a new log is opened");
+    }
     if (rc == 0) {
         rc = clock_load(s, e);
     }
@@ -312,24 +347,12 @@ static bool opens_log(const struct op *op, const struct id *log, struct id *devi
     return false;
 }
 
-static int compare_stored(struct store *s, const struct log_state *l, const struct op_record *r,
-                          struct err *e)
+static int compare_stored(struct store *s, const struct op_record *r, struct err *e)
 {
-    struct stmt *q = NULL;
     struct hash have;
-    int rc = db_prepare(s, "SELECT hash FROM op WHERE row = ?1", &q, e);
-    if (rc == 0) {
-        db_bind_int(q, 1, op_row(l->row, r->seq));
-        rc = db_step(q, e);
-    }
-    if (rc == 0 && q != NULL) {
-        rc = err_set(e, ERR_CORRUPT, "an op is missing in a log");
-    } else if (rc > 0) {
-        rc = db_hash(q, 0, &have, e);
-    }
-    db_done(q);
+    int rc = store_op_hash(s, &r->log, r->seq, &have, e);
     if (rc != 0) {
-        return rc;
+        return rc == ERR_NOTFOUND ? err_set(e, ERR_CORRUPT, "an op is missing in a log") : rc;
     }
     return memcmp(have.b, r->hash.b, HASH_BYTES) == 0
                ? err_set(e, ERR_EXISTS, "op %llu of the log is here already", (unsigned long long)r->seq)
@@ -344,11 +367,15 @@ static int check_received(struct store *s, const struct log_state *l, const stru
         return err_set(e, ERR_FORMAT, "an op with a sequence number out of range");
     }
     if (r->seq <= l->seq) {
-        return compare_stored(s, l, r, e);
+        return compare_stored(s, r, e);
     }
     if (r->seq != l->seq + 1) {
         return err_set(e, ERR_NOTFOUND, "op %llu comes after %llu: a gap", (unsigned long long)r->seq,
                        (unsigned long long)l->seq);
+    }
+    if (l->closed) {
+        return err_set(e, ERR_VERIFY, "op %llu comes behind the end of a log that branched",
+                       (unsigned long long)r->seq);
     }
     struct hash h;
     if (r->op.n > 0) {
@@ -364,7 +391,7 @@ static int receive_merged(struct store *s, struct log_state *l, const struct op_
                           const struct op *op, struct err *e)
 {
     struct append a = {.salt = r->salt, .body = r->op, .hash = &r->hash, .hlc = op->hlc};
-    struct merge m = {.op = op, .log = r->log, .hash = r->hash};
+    struct merge m = {.op = op, .log = l->root, .hash = r->hash};
     struct id device;
     int rc = 0;
     a.flags = op_forgets(op) ? OP_FORGET : 0;
@@ -379,7 +406,7 @@ static int receive_merged(struct store *s, struct log_state *l, const struct op_
     if (rc == 0) {
         rc = append(s, l, &a, e);
     }
-    if (rc == 0 && r->seq == 1 && opens_log(op, &r->log, &device)) {
+    if (rc == 0 && r->seq == 1 && opens_log(op, &l->root, &device)) {
         rc = set_device(s, l, &device, e);
     }
     return rc;
@@ -435,11 +462,11 @@ struct due {
 static int first_held(struct store *s, struct due *d, struct err *e)
 {
     struct stmt *q = NULL;
-    int rc = db_prepare(
-        s,
-        "SELECT op.row, op.hlc, op.hash, op.body, log.id FROM op JOIN log ON log.row = op.row >> 40"
-        " WHERE flags & 1 ORDER BY op.hlc LIMIT 1",
-        &q, e);
+    int rc = db_prepare(s,
+                        "SELECT op.row, op.hlc, op.hash, op.body, coalesce(log.root, log.id) FROM op JOIN "
+                        "log ON log.row = op.row >> 40"
+                        " WHERE flags & 1 ORDER BY op.hlc LIMIT 1",
+                        &q, e);
     if (rc == 0) {
         rc = db_step(q, e);
     }
@@ -552,7 +579,8 @@ int store_logs(struct store *s, int (*fn)(void *ctx, const struct log_head *h), 
         rc = db_prepare(s,
                         "SELECT id, device, seq, chain, (SELECT count(*) FROM op WHERE flags & 1 AND op.row "
                         ">> 40 = log.row),"
-                        " (SELECT max(hlc) FROM op WHERE flags & 1 AND op.row >> 40 = log.row) FROM log"
+                        " (SELECT max(hlc) FROM op WHERE flags & 1 AND op.row >> 40 = log.row),"
+                        " coalesce(root, id), base, hlc, closed FROM log"
                         " WHERE seq > 0 ORDER BY id",
                         &q, e);
     }
@@ -562,6 +590,10 @@ int store_logs(struct store *s, int (*fn)(void *ctx, const struct log_head *h), 
         rc = db_id(q, 0, &h.log, e);
         rc = rc != 0 || db_is_null(q, 1) ? rc : db_id(q, 1, &h.device, e);
         rc = rc != 0 ? rc : db_hash(q, 3, &h.chain, e);
+        rc = rc != 0 ? rc : db_id(q, 6, &h.root, e);
+        h.base = (uint64_t)db_int(q, 7);
+        h.closed = db_int(q, 9) != 0;
+        h.newest_ms = hlc_ms(hlc_from_sql(db_int(q, 8)));
         rc = rc != 0 ? rc : fn(ctx, &h);
     }
     db_done(q);
@@ -583,44 +615,75 @@ int log_record(struct stmt *q, struct op_record *r, struct err *e)
     return db_hash(q, 2, &r->hash, e);
 }
 
-static int64_t log_row_of(struct store *s, const struct id *log, struct err *e)
+struct reading {
+    struct store *s;
+    struct op_record r;
+    uint64_t to;
+    int (*fn)(void *ctx, const struct op_record *r);
+    void *ctx;
+    struct err *e;
+};
+
+static int read_own(struct reading *x, int64_t log_row, uint64_t from, uint64_t to)
 {
     struct stmt *q = NULL;
-    int64_t row = 0;
-    int rc = db_prepare(s, "SELECT row FROM log WHERE id = ?1", &q, e);
+    int rc = db_prepare(
+        x->s, "SELECT row, salt, hash, body FROM op WHERE row > ?1 AND row <= ?2 ORDER BY row", &q, x->e);
     if (rc == 0) {
-        db_bind_id(q, 1, log);
-        rc = db_step(q, e);
+        db_bind_int(q, 1, op_row(log_row, from));
+        db_bind_int(q, 2, op_row(log_row, to));
     }
-    if (rc > 0) {
-        row = db_int(q, 0);
-        rc = 0;
+    while (rc == 0 && (rc = db_step(q, x->e)) > 0) {
+        rc = log_record(q, &x->r, x->e);
+        rc = rc != 0 ? rc : x->fn(x->ctx, &x->r);
     }
     db_done(q);
-    return rc != 0 ? rc : row;
+    return rc;
+}
+
+/* The log that a row branched off and behind which op; *parent 0: it did not. */
+static int branched_off(struct store *s, int64_t log_row, int64_t *parent, uint64_t *base, struct err *e)
+{
+    struct stmt *q = NULL;
+    int rc = db_prepare(s, "SELECT parent, base FROM log WHERE row = ?1", &q, e);
+    if (rc == 0) {
+        db_bind_int(q, 1, log_row);
+        rc = db_step(q, e);
+    }
+    *parent = rc > 0 ? db_int(q, 0) : 0;
+    *base = rc > 0 ? (uint64_t)db_int(q, 1) : 0;
+    db_done(q);
+    return rc < 0 ? rc : 0;
+}
+
+/* Ops (from, x->to], first those of the logs that it branched off: each step goes on at a log nearer to the
+ * asked one. */
+static int read_lineage(struct reading *x, int64_t log_row, uint64_t from)
+{
+    int rc = 0;
+    while (rc == 0 && from < x->to) {
+        int64_t at = log_row, parent;
+        uint64_t base, end = x->to;
+        while ((rc = branched_off(x->s, at, &parent, &base, x->e)) == 0 && parent != 0 && from < base) {
+            at = parent;
+            end = base < end ? base : end;
+        }
+        rc = rc != 0 ? rc : read_own(x, at, from, end);
+        from = end;
+    }
+    return rc;
 }
 
 int store_ops(struct store *s, const struct id *log, uint64_t from, uint64_t max,
               int (*fn)(void *ctx, const struct op_record *r), void *ctx, struct err *e)
 {
+    struct reading x = {.s = s, .r = {.log = *log}, .fn = fn, .ctx = ctx, .e = e};
     int64_t log_row = log_row_of(s, log, e);
     if (log_row <= 0 || from >= SEQ_MAX) {
         return log_row < 0 ? (int)log_row : 0;
     }
-    struct stmt *q = NULL;
-    struct op_record r = {.log = *log};
-    int rc = db_prepare(s, "SELECT row, salt, hash, body FROM op WHERE row > ?1 AND row <= ?2 ORDER BY row",
-                        &q, e);
-    if (rc == 0) {
-        db_bind_int(q, 1, op_row(log_row, from));
-        db_bind_int(q, 2, op_row(log_row, max < SEQ_MAX - from ? from + max : SEQ_MAX));
-    }
-    while (rc == 0 && (rc = db_step(q, e)) > 0) {
-        rc = log_record(q, &r, e);
-        rc = rc != 0 ? rc : fn(ctx, &r);
-    }
-    db_done(q);
-    return rc;
+    x.to = max < SEQ_MAX - from ? from + max : SEQ_MAX;
+    return read_lineage(&x, log_row, from);
 }
 
 /* ---- verifying */
@@ -654,7 +717,7 @@ static int verify_log(void *ctx, const struct log_head *h)
 {
     struct verify *v = ctx;
     v->seq = 0;
-    chain_start(&h->log, &v->chain);
+    chain_start(&h->root, &v->chain);
     int rc = store_ops(v->s, &h->log, 0, SEQ_MAX, verify_op, v, v->e);
     if (rc == 0 && (v->seq != h->seq || memcmp(v->chain.b, h->chain.b, HASH_BYTES) != 0)) {
         char log[ID_TEXT + 1];

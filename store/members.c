@@ -160,31 +160,64 @@ static int read_row(struct stmt *q, struct frame_row *row, struct err *e)
     return rc;
 }
 
-int frame_rows_at(struct store *s, const struct id *log, uint64_t after, uint8_t header[FRAME_HEADER_BYTES],
-                  struct frame_row *row, struct err *e)
+struct frame_look {
+    const char *sql;
+    uint64_t after;
+    uint8_t *header;
+    struct err *e;
+};
+
+/* Where the frame that holds an op of a log may be kept: with the log, with one that it branched off, or with
+ * one that branched off it, whose first frame begins before that. */
+static const char *const frames_at[] = {
+    "SELECT " FRAME_COLUMNS
+    " FROM frame WHERE log = ?1 AND last > ?2 AND first <= ?2 + 1 ORDER BY last LIMIT 1",
+    "WITH RECURSIVE up(row, id, parent) AS (SELECT row, id, parent FROM log WHERE id = ?1"
+    " UNION SELECT log.row, log.id, log.parent FROM up JOIN log ON log.row = up.parent)"
+    " SELECT " FRAME_COLUMNS " FROM frame WHERE log IN (SELECT id FROM up) AND last > ?2 AND first <= ?2 + 1"
+    " ORDER BY last LIMIT 1",
+    "WITH RECURSIVE down(row, id) AS (SELECT row, id FROM log WHERE id = ?1"
+    " UNION SELECT log.row, log.id FROM down JOIN log ON log.parent = down.row)"
+    " SELECT " FRAME_COLUMNS
+    " FROM frame WHERE log IN (SELECT id FROM down) AND last > ?2 AND first <= ?2 + 1"
+    " AND ?2 < (SELECT seq FROM log WHERE id = ?1) ORDER BY last LIMIT 1",
+};
+
+/* 1, or 0: not there. */
+static int frame_look(struct store *s, const struct id *log, struct frame_row *row, struct frame_look *at)
 {
     struct stmt *q = NULL;
-    int rc = db_prepare(s,
-                        "SELECT " FRAME_COLUMNS " FROM frame WHERE log = ?1 AND last > ?2 AND first <= ?2 + 1"
-                        " ORDER BY last LIMIT 1",
-                        &q, e);
+    int rc = db_prepare(s, at->sql, &q, at->e);
     if (rc == 0) {
         db_bind_id(q, 1, log);
-        db_bind_int(q, 2, after < INT64_MAX ? (int64_t)after : INT64_MAX - 1);
-        rc = db_step(q, e);
-        if (rc == 0) {
-            rc = err_set(e, ERR_NOTFOUND, "no frame holds the next op of the log");
-        }
+        db_bind_int(q, 2, at->after < INT64_MAX ? (int64_t)at->after : INT64_MAX - 1);
+        rc = db_step(q, at->e);
     }
     if (rc > 0) {
-        rc = read_row(q, row, e);
+        int bad = read_row(q, row, at->e);
+        rc = bad != 0 ? bad : 1;
     }
-    if (rc == 0) {
-        memcpy(header, row->header.p, FRAME_HEADER_BYTES);
-        row->header = bytes_of(header, FRAME_HEADER_BYTES);
+    if (rc > 0) {
+        memcpy(at->header, row->header.p, FRAME_HEADER_BYTES);
+        row->header = bytes_of(at->header, FRAME_HEADER_BYTES);
     }
     db_done(q);
     return rc;
+}
+
+int frame_rows_at(struct store *s, const struct id *log, uint64_t after, uint8_t header[FRAME_HEADER_BYTES],
+                  struct frame_row *row, struct err *e)
+{
+    struct frame_look at = {.after = after, .header = header, .e = e};
+    int rc = s->in_txn ? log_flush(s, e) : 0;
+    for (size_t i = 0; rc == 0 && i < sizeof frames_at / sizeof *frames_at; i++) {
+        at.sql = frames_at[i];
+        rc = frame_look(s, log, row, &at);
+    }
+    if (rc == 0) {
+        return err_set(e, ERR_NOTFOUND, "no frame holds the next op of the log");
+    }
+    return rc < 0 ? rc : 0;
 }
 
 int frame_rows_back(struct store *s, const struct id *log, int (*fn)(void *ctx, const struct frame_row *row),

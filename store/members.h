@@ -41,7 +41,8 @@ int frame_rows_put(struct store *s, const struct frame_row *row, struct err *e) 
 /* Drops the frames of a log that lie within first..last. */
 int frame_rows_drop(struct store *s, const struct id *log, uint64_t first, uint64_t last,
                     struct err *e) MUST_CHECK;
-/* The frame of a log that holds the op behind seq `after`, the shortest of several. `header` receives the
+/* The frame of a log that holds the op behind seq `after`, the shortest of several; of a log that branched, or
+ * is a branch, row->log may be another one of the same root. `header` receives the
  * header bytes and row->header views it. ERR_NOTFOUND. */
 int frame_rows_at(struct store *s, const struct id *log, uint64_t after, uint8_t header[FRAME_HEADER_BYTES],
                   struct frame_row *row, struct err *e) MUST_CHECK;

@@ -197,6 +197,22 @@ static int observation_keep(struct store *s, struct stored_observation *o, struc
     return 0;
 }
 
+int local_observation_rekey(struct store *s, int64_t row, const uint8_t key[16], struct err *e)
+{
+    struct stmt *q = NULL;
+    bool own;
+    int rc = db_write_begin(s, &own, e);
+    if (rc != 0)
+        return rc;
+    rc = db_prepare(s, "UPDATE OR IGNORE observation SET key=?2 WHERE row=?1", &q, e);
+    if (rc == 0) {
+        db_bind_int(q, 1, row);
+        db_bind_blob(q, 2, bytes_of(key, 16));
+        rc = db_run(q, e);
+    }
+    return db_write_end(s, own, rc, e);
+}
+
 int local_observation(struct store *s, int64_t row, struct stored_observation *out, struct err *e)
 {
     struct stmt *q = NULL;

@@ -401,11 +401,11 @@ int store_history(struct store *s, enum op_space space, const struct id *id,
     struct stmt *q = NULL;
     int rc = entity_row(s, space, id, false, &row, e);
     if (rc == 0) {
-        rc = db_prepare(
-            s,
-            "SELECT op.row, op.salt, op.hash, op.body, log.id FROM op JOIN log ON log.row = op.row >> 40"
-            " WHERE op.entity = ?1 ORDER BY op.hlc, log.id, op.row",
-            &q, e);
+        rc = db_prepare(s,
+                        "SELECT op.row, op.salt, op.hash, op.body, coalesce(log.root, log.id) AS of FROM op "
+                        "JOIN log ON log.row = op.row >> 40"
+                        " WHERE op.entity = ?1 ORDER BY op.hlc, of, op.row",
+                        &q, e);
     }
     if (rc == 0) {
         db_bind_int(q, 1, row);

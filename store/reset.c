@@ -15,6 +15,7 @@ static const char *const reset_sql[] = {
     "DELETE FROM op",
     "DELETE FROM prop",
     "DELETE FROM entity",
+    "UPDATE log SET parent = NULL",
     "DELETE FROM log",
     "DELETE FROM frame",
     "DELETE FROM quarantine",

@@ -68,8 +68,22 @@ static int migrate_0(struct store *s, struct err *e)
     return rc != 0 ? rc : run_all(s, search_schema, e);
 }
 
+/* Branches of logs (store/branch.h). */
+static int migrate_1(struct store *s, struct err *e)
+{
+    static const char *const branches[] = {
+        "ALTER TABLE log ADD COLUMN root BLOB CHECK(length(root) = 16)",
+        "ALTER TABLE log ADD COLUMN parent INTEGER REFERENCES log(row)",
+        "ALTER TABLE log ADD COLUMN base INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE log ADD COLUMN closed INTEGER NOT NULL DEFAULT 0",
+        "CREATE INDEX log_parent ON log(parent) WHERE parent IS NOT NULL",
+        NULL,
+    };
+    return run_all(s, branches, e);
+}
+
 /* The i-th entry takes a database of version i to version i + 1. */
-static int (*const migrations[])(struct store *s, struct err *e) = {migrate_0};
+static int (*const migrations[])(struct store *s, struct err *e) = {migrate_0, migrate_1};
 _Static_assert(sizeof migrations / sizeof migrations[0] == SCHEMA_VERSION, "a migration for each version");
 
 static int set_number(struct store *s, const char *pragma, int64_t v, struct err *e)

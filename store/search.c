@@ -5,6 +5,7 @@
 #include "store/search.h"
 
 #include "store/search_int.h"
+#include "store/vectors.h"
 
 #include <stdlib.h>
 
@@ -61,6 +62,7 @@ int search_prop_changed(struct store *s, int64_t row, struct bytes old_text, str
     static const char drop[] = "INSERT INTO prop_fts(prop_fts,rowid,text) VALUES('delete',?1,?2)";
     static const char add[] = "INSERT INTO prop_fts(rowid,text) VALUES(?1,?2)";
     int rc = 0;
+    vectors_prop_changed(s, row);
     if (old_text.p != NULL)
         rc = prop_index(s, drop, row, old_text, e);
     if (rc == 0 && new_text.p != NULL)
@@ -99,6 +101,7 @@ int search_observation_gone(struct store *s, int64_t row, struct err *e)
 
 int search_rebuild(struct store *s, struct err *e)
 {
+    store_vectors_again(s, 0);
     return db_exec(s, "INSERT INTO prop_fts(prop_fts) VALUES('rebuild')", e);
 }
 

@@ -13,6 +13,7 @@
 #include "base/check.h"
 #include "base/cursor.h"
 #include "base/limits.h"
+#include "store/vectors.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -128,14 +129,22 @@ static int drop_leftover(struct store *s, struct err *e)
     return rc;
 }
 
-static int open_database(struct store *s, const struct store_config *cfg, struct err *e)
+/* `alone`: nobody else can open the file meanwhile, and the index of the write-ahead log stays in memory. */
+static int open_database(struct store *s, const struct store_config *cfg, bool alone, struct err *e)
 {
-    int flags = (cfg->read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE) | SQLITE_OPEN_NOMUTEX;
+    bool writes = alone || !cfg->read_only; /* the lock of one alone takes a file open for writing */
+    int flags = (writes ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY) | SQLITE_OPEN_NOMUTEX;
     int rc = sqlite3_open_v2(cfg->path, &s->db, flags, cfg->vfs);
     if (rc != SQLITE_OK) {
         return db_fail(s, rc, e, cfg->path);
     }
-    rc = configure(s, e);
+    rc = alone ? db_exec(s, "PRAGMA locking_mode=EXCLUSIVE", e) : 0;
+    if (rc == 0 && alone && cfg->read_only) {
+        rc = db_exec(s, "PRAGMA query_only=ON", e);
+    }
+    if (rc == 0) {
+        rc = configure(s, e);
+    }
     if (rc == 0) {
         rc = search_register(s, e);
     }
@@ -148,7 +157,25 @@ static int open_database(struct store *s, const struct store_config *cfg, struct
     if (rc == 0 && !cfg->read_only) {
         rc = drop_leftover(s, e);
     }
+    if (rc == 0) {
+        rc = db_ready_rollback(s, e);
+    }
     return rc;
+}
+
+/* On a disk without any room the index cannot be made; what is there can be read all the same. */
+static int open_somehow(struct store *s, const struct store_config *cfg, struct err *e)
+{
+    int rc = open_database(s, cfg, false, e);
+    if (rc != ERR_FULL) {
+        return rc;
+    }
+    db_close(s);
+    search_unregister(s);
+    if (e != NULL) {
+        *e = ERR_INIT;
+    }
+    return open_database(s, cfg, true, e);
 }
 
 static int store_init(struct store *s, const struct store_config *cfg)
@@ -180,7 +207,7 @@ int store_open(struct store **out, const struct store_config *cfg, struct err *e
         rc = check_file(cfg, e);
     }
     if (rc == 0) {
-        rc = open_database(s, cfg, e);
+        rc = open_somehow(s, cfg, e);
     }
     if (rc != 0) {
         store_close(s);
@@ -198,6 +225,7 @@ void store_close(struct store *s)
     if (s->in_txn) {
         store_rollback(s);
     }
+    store_vectors_close(s);
     db_close(s);
     search_unregister(s);
     local_release(s);
@@ -215,6 +243,7 @@ void store_close(struct store *s)
 int store_begin(struct store *s, struct err *e)
 {
     CHECK(!s->in_txn);
+    db_rollback(s); /* one that could not be ended for want of memory */
     struct stmt *q = NULL;
     int rc = db_prepare(s, "BEGIN IMMEDIATE", &q, e);
     if (rc == 0) {

@@ -47,7 +47,8 @@ void store_rollback(struct store *s);
  * state remains). Off (as opened): a commit that returned is on the disk. Outside a transaction. */
 int store_bulk(struct store *s, bool on, struct err *e) MUST_CHECK;
 
-/* Appends the draft to our log and merges it. Writing to a forgotten id: ERR_FORGOTTEN. */
+/* Appends the draft to our log and merges it. Writing to a forgotten id: ERR_FORGOTTEN. ERR_ATTENTION: the log
+ * was closed because it had branched (store/branch.h); another one is to be opened. */
 int store_write(struct store *s, const struct draft *d, struct err *e) MUST_CHECK;
 /* The same dated at a wall time of the past: for a log that is written anew (store/reset.h). What our log holds already is never overtaken. */
 int store_write_at(struct store *s, const struct draft *d, int64_t wall_ms, struct err *e) MUST_CHECK;
@@ -68,17 +69,23 @@ int store_receive(struct store *s, const struct op_record *r, struct err *e) MUS
  * (TIME_NONE: none held). */
 int store_release_held(struct store *s, size_t *released, int64_t *next_ms, struct err *e) MUST_CHECK;
 
-/* Logs: head (seq, chain) of each, ascending by id. */
+/* Logs: head (seq, chain) of each, ascending by id. Of a branch (store/branch.h) seq and chain count on from
+ * where it branched off, behind op `base`. */
 struct log_head {
     struct id log, device;
+    struct id root; /* the log that it is a branch of; itself when it is none */
+    uint64_t base;
+    bool closed; /* it branched: nothing is appended any more */
     uint64_t seq;
     struct hash chain;
     uint64_t held;    /* ops stored but not merged yet */
-    int64_t ahead_ms; /* how far the furthest held one is ahead; 0 = none */
+    int64_t ahead_ms;  /* how far the furthest held one is ahead; 0 = none */
+    int64_t newest_ms; /* time of the newest op that was merged */
 };
 int store_logs(struct store *s, int (*fn)(void *ctx, const struct log_head *h), void *ctx,
                struct err *e) MUST_CHECK;
-/* Ops (from, from+max] of a log in order; fn's record is borrowed for the call. */
+/* Ops (from, from+max] of a log in order, of a branch also those before it branched off; fn's record is
+ * borrowed for the call. */
 int store_ops(struct store *s, const struct id *log, uint64_t from, uint64_t max,
               int (*fn)(void *ctx, const struct op_record *r), void *ctx, struct err *e) MUST_CHECK;
 /* Recomputes every hash and chain. ERR_VERIFY names log and seq. */

@@ -34,7 +34,7 @@
 
 #include <sqlite3.h>
 
-#define SCHEMA_VERSION 1
+#define SCHEMA_VERSION 2
 #define SCHEMA_APPLICATION_ID 0x53656c66 /* "Self" */
 
 #define STMT_BUCKETS 128
@@ -52,12 +52,15 @@ struct stmt {
 struct log_state {
     bool loaded;
     int64_t row;
-    struct id id;
+    struct id id, root; /* what it branched off, else itself: the log that its stamps name */
+    bool closed;        /* nothing is appended any more */
     uint64_t seq;
     struct hash chain;
     uint64_t hlc; /* highest merged in this transaction */
     bool dirty;   /* differs from the log table */
 };
+
+struct vectors;
 
 struct store {
     sqlite3 *db;
@@ -92,6 +95,7 @@ struct store {
     bool digest_known;
     struct hash digest, digest_of; /* the digest, and the heads of logs that it belongs to */
 
+    struct vectors *vectors;   /* vectors.c's, NULL while not open */
     void *search;              /* search.c's own state (tokenizer, scratch); freed by search_unregister */
     struct local_cache *local; /* features.c's: traces of this transaction not yet written */
 };
@@ -135,8 +139,9 @@ int db_write_begin(struct store *s, bool *own, struct err *e) MUST_CHECK;
 /* Commits or rolls back when `own`; returns rc, or the error of the commit. */
 int db_write_end(struct store *s, bool own, int rc, struct err *e) MUST_CHECK;
 void db_poison(struct store *s, int rc);
-/* Ends SQLite's transaction if one is open. */
+/* Ends SQLite's transaction if one is open. Works without memory once db_ready_rollback() was called. */
 void db_rollback(struct store *s);
+int db_ready_rollback(struct store *s, struct err *e) MUST_CHECK;
 /* Finalises all statements and closes the connection. */
 void db_close(struct store *s);
 
@@ -158,6 +163,8 @@ int meta_set(struct store *s, const char *name, struct bytes value, struct err *
 int log_flush(struct store *s, struct err *e) MUST_CHECK;
 /* Forgets what is cached of a transaction that was rolled back. */
 void log_forget_cache(struct store *s);
+/* Makes the row of a log without ops, unless there is one; *row gets it. */
+int log_make(struct store *s, const struct id *log, int64_t *row, struct err *e) MUST_CHECK;
 /* Fills seq, salt, hash and op from columns row, salt, hash, body. */
 int log_record(struct stmt *q, struct op_record *r, struct err *e) MUST_CHECK;
 /* uint64_t stamps as SQLite integers of the same order. */
@@ -253,6 +260,13 @@ int search_rebuild(struct store *s, struct err *e) MUST_CHECK;
 int search_scrub(struct store *s, struct err *e) MUST_CHECK;
 /* FTS5 integrity check against the content tables. ERR_CORRUPT. */
 int search_check(struct store *s, struct err *e) MUST_CHECK;
+/* ---- vectors.c */
+/* A proposition's text came, changed or went: its vector goes. */
+void vectors_prop_changed(struct store *s, int64_t row);
+/* Clears every vector that no present text has, in the file too when it is not open; on the disk when it
+ * returns. */
+int vectors_scrub(struct store *s, struct err *e) MUST_CHECK;
+
 /* Writes what the local tables held back in this transaction; before COMMIT. */
 int local_flush(struct store *s, struct err *e) MUST_CHECK;
 /* A transaction ended, either way: nothing cached in it holds any more. */

@@ -207,10 +207,10 @@ int exchange_records(struct session *s, const struct msg *m, struct err *e)
     if (m->flags & RECORDS_END)
         s->settled = true;
     if ((m->flags & RECORDS_ALL) && !s->answered) {
-        s->answered = true; /* it has all of ours: HELLO's heads said so */
-        know_all(s);
+        s->answered = true; /* it has all that our HELLO spoke of; what was made since is behind none of */
+        rc = exchange_more(s, e); /* the records that it sent or named */
     }
-    return any ? settle(s, e) : 0;
+    return rc == 0 && any ? settle(s, e) : rc;
 }
 
 /* ---- introductions: a caller whom the other side may not know yet, because the device that added it was not
@@ -222,7 +222,7 @@ static uint32_t own_adding(const struct group *g)
     return self == NOWHERE ? NOWHERE : g->state.devices[self].first_add;
 }
 
-void exchange_introduce(const struct sync *y, size_t room, struct buf *out)
+void exchange_introduce(const struct sync *y, bool all, size_t room, struct buf *out)
 {
     const struct record_set *set = &y->env.group->set;
     uint32_t add = own_adding(y->env.group), from = set->n;
@@ -231,7 +231,7 @@ void exchange_introduce(const struct sync *y, size_t room, struct buf *out)
         return;
     for (uint32_t i = set->n; i-- > 0;) { /* the oldest are left out when it is too much */
         uint32_t x = set->order[i];
-        bool part = x == add || records_saw(set, add, x);
+        bool part = all || x == add || records_saw(set, add, x);
         size_t size = set->r[x]->bytes.n + varint_size(set->r[x]->bytes.n);
         if (part && n + size > room)
             break;
@@ -240,7 +240,7 @@ void exchange_introduce(const struct sync *y, size_t room, struct buf *out)
     }
     for (uint32_t i = from; i < set->n; i++) {
         uint32_t x = set->order[i];
-        if (x == add || records_saw(set, add, x))
+        if (all || x == add || records_saw(set, add, x))
             wr_lenbytes(out, set->r[x]->bytes);
     }
 }
@@ -321,54 +321,74 @@ bool exchange_output(struct session *s, struct buf *plain)
     return true;
 }
 
-/* ---- a removed device: it learns of its removal and of what that had seen, nothing else */
+/* ---- a removed device: it learns of its removals and of what those had seen, nothing else */
 
-static int queue_past(struct session *s, uint32_t removal, struct queueing *q)
+#define REMOVALS_TOLD 64u /* of one device; any of them may be the one that it cannot hold void */
+
+struct removals {
+    uint32_t at[REMOVALS_TOLD];
+    size_t n;
+};
+
+static bool told_by(const struct record_set *set, const struct removals *r, uint32_t x)
+{
+    for (size_t i = 0; i < r->n; i++) {
+        if (x == r->at[i] || records_saw(set, r->at[i], x))
+            return true;
+    }
+    return false;
+}
+
+static bool peer_has(const struct session *s, uint32_t x)
+{
+    const struct record_set *set = &s->y->env.group->set;
+    for (size_t k = 0; k < s->n_known; k++) {
+        uint32_t known = records_find(set, &s->known[k]);
+        if (known == x || (known != NOWHERE && records_saw(set, known, x)))
+            return true;
+    }
+    return false;
+}
+
+static int queue_past(struct session *s, const struct removals *r, struct queueing *q)
 {
     const struct record_set *set = &s->y->env.group->set;
     int rc = 0;
     for (uint32_t i = 0; rc == 0 && i < set->n; i++) {
         uint32_t x = set->order[i];
-        if (x != removal && !records_saw(set, removal, x))
-            continue;
-        bool has = false;
-        for (size_t k = 0; k < s->n_known && !has; k++) {
-            uint32_t known = records_find(set, &s->known[k]);
-            has = known == x || (known != NOWHERE && records_saw(set, known, x));
-        }
-        if (!has)
+        if (told_by(set, r, x) && !peer_has(s, x))
             rc = queue_record(q, set->r[x]->bytes);
     }
     return rc;
 }
 
-/* The removal of a device that counts and stands first in the order. */
-static uint32_t removal_of(const struct group *g, const struct id *device)
+/* The removals of a device that count, in order. */
+static bool removals_of(const struct group *g, const struct id *device, struct removals *out)
 {
-    for (uint32_t i = 0; i < g->set.n; i++) {
+    out->n = 0;
+    for (uint32_t i = 0; i < g->set.n && out->n < REMOVALS_TOLD; i++) {
         uint32_t x = g->set.order[i];
         const struct record *r = g->set.r[x];
         if (r->head.kind == MEMBER_REMOVE && !g->state.is_void[x] && id_eq(&r->body.device, device))
-            return x;
+            out->at[out->n++] = x;
     }
-    return NOWHERE;
+    return out->n > 0;
 }
 
-/* Why the device is none: its own removal, or that of the device that added it, before that was known; and so
- * on. */
-static uint32_t removal_behind(const struct group *g, struct id device)
+/* Why the device is none: its own removals, or those of the device that added it, before that was known; and
+ * so on. */
+static void removals_behind(const struct group *g, struct id device, struct removals *out)
 {
-    uint32_t removal = removal_of(g, &device);
-    for (uint32_t i = 0; removal == NOWHERE && i < g->state.n_devices; i++) {
+    bool found = removals_of(g, &device, out);
+    for (uint32_t i = 0; !found && i < g->state.n_devices; i++) {
         uint32_t d = 0;
         while (d < g->state.n_devices && !id_eq(&g->state.devices[d].member.device, &device))
             d++;
         if (d == g->state.n_devices)
             break;
         device = g->set.r[g->state.devices[d].first_add]->head.author;
-        removal = removal_of(g, &device);
+        found = removals_of(g, &device, out);
     }
-    return removal;
 }
 
 int exchange_farewell(struct session *s, const struct msg *hello, struct err *e)
@@ -386,8 +406,9 @@ int exchange_farewell(struct session *s, const struct msg *hello, struct err *e)
     queue_clear(s);
     s->answered = s->settled = true;
     s->haves_due = false;
-    uint32_t removal = removal_behind(s->y->env.group, s->peer);
-    int rc = removal == NOWHERE ? 0 : queue_past(s, removal, &q);
+    struct removals removals;
+    removals_behind(s->y->env.group, s->peer, &removals);
+    int rc = queue_past(s, &removals, &q);
     s->end_due = rc == 0;
     s->all = false;
     return rc ? err_set(e, rc, "ending a session") : 0;

@@ -27,6 +27,7 @@ _Static_assert(LIMIT_OP_BYTES + SALT_BYTES + 3 <= FRAME_PLAIN_MAX, "one op fits"
 struct sealer {
     const struct frames_env *f;
     struct err *e;
+    struct id log;         /* h.log is its root: what was signed holds for a branch, too */
     struct frame_header h; /* of the frame being filled; count 0: none */
     const uint8_t *key;
     uint32_t bare;
@@ -38,7 +39,9 @@ static void sealer_init(struct sealer *s, const struct frames_env *f, const stru
     memset(s, 0, sizeof *s);
     s->f = f;
     s->e = e;
-    s->h.log = *log;
+    uint64_t base;
+    s->log = *log;
+    group_log_root(f->group, log, &s->h.log, &base);
     device_id_of(f->keys->sign.pk, &s->h.device);
     group_id(f->group, &s->h.group);
     buf_init(&s->plain, FRAME_PLAIN_MAX);
@@ -57,7 +60,7 @@ static void sealer_release(struct sealer *s)
 static int keep(struct sealer *s)
 {
     struct frame fr;
-    struct frame_row row = {.log = s->h.log, .first = s->h.first, .bare = s->bare, .whole = true};
+    struct frame_row row = {.log = s->log, .first = s->h.first, .bare = s->bare, .whole = true};
     int rc = frame_decode(buf_view(&s->out), &fr, s->e);
     CHECK(rc == 0);
     row.last = s->h.first + (s->h.count - 1);
@@ -106,14 +109,21 @@ static int seal_run(struct sealer *s, uint64_t first, uint64_t last)
 {
     s->h.first = first;
     s->h.after = s->h.before;
-    int rc = store_ops(s->f->store, &s->h.log, first - 1, last - (first - 1), seal_op, s, s->e);
+    int rc = store_ops(s->f->store, &s->log, first - 1, last - (first - 1), seal_op, s, s->e);
     return rc ? rc : flush(s, s->h.count == FRAME_OPS);
 }
 
 /* ---- what is to be sealed */
 
+struct own_log {
+    struct id log, root;
+    uint64_t seq, base;
+};
+
 struct tail {
     struct id epoch;     /* of the newest frame; the run of small ones ends where it changes */
+    uint64_t base;       /* the log branched off behind this op */
+    bool any;            /* there is a frame */
     uint64_t last;       /* sealed up to here */
     struct hash after;   /* the chain there */
     uint64_t first, ops; /* the run of small frames at the end */
@@ -128,13 +138,15 @@ static int tail_row(void *ctx, const struct frame_row *row)
     int rc = frame_header_decode(row->header, &h, NULL);
     if (rc)
         return ERR_CORRUPT;
-    if (t->last == 0) {
+    if (!t->any) {
+        t->any = true;
         t->last = row->last;
         t->after = h.after;
         t->first = row->last + 1;
         t->epoch = h.epoch;
     }
-    bool small = !(h.flags & FRAME_FLAG_FULL) && h.body_bytes < FULL_BYTES && row->last + 1 == t->first;
+    bool small = !(h.flags & FRAME_FLAG_FULL) && h.body_bytes < FULL_BYTES && row->last + 1 == t->first &&
+                 row->first > t->base;
     if (!small || !id_eq(&h.epoch, &t->epoch))
         return 1;
     t->first = row->first;
@@ -144,11 +156,14 @@ static int tail_row(void *ctx, const struct frame_row *row)
     return 0;
 }
 
-static int tail_of(const struct frames_env *f, const struct id *log, struct tail *t, struct err *e)
+static int tail_of(const struct frames_env *f, const struct own_log *l, struct tail *t, struct err *e)
 {
+    struct log_head head = {.log = l->log, .root = l->root, .seq = l->seq, .base = l->base};
     memset(t, 0, sizeof *t);
-    chain_start(log, &t->after);
-    int rc = frame_rows_back(f->store, log, tail_row, t, e);
+    t->base = t->last = l->base;
+    chain_start(&l->root, &t->after);
+    int rc = l->base > 0 ? store_chain_at(f->store, &head, l->base, &t->after, e) : 0;
+    rc = rc ? rc : frame_rows_back(f->store, &l->log, tail_row, t, e);
     return rc ? err_wrap(e, rc, "reading frames") : 0;
 }
 
@@ -168,21 +183,21 @@ static int bundle(struct sealer *s, const struct tail *t, struct err *e)
     s->key = group_epoch_key(s->f->group, &t->epoch);
     if (!s->key)
         return 0;
-    int rc = frame_rows_drop(s->f->store, &s->h.log, t->first, t->last, e);
+    int rc = frame_rows_drop(s->f->store, &s->log, t->first, t->last, e);
     s->h.epoch = t->epoch;
     s->h.before = t->before;
     return rc ? rc : seal_run(s, t->first, t->last);
 }
 
-static int seal_log(const struct frames_env *f, const struct id *log, uint64_t head, struct err *e)
+static int seal_log(const struct frames_env *f, const struct own_log *l, struct err *e)
 {
     struct sealer s;
     struct tail t;
-    sealer_init(&s, f, log, e);
-    int rc = tail_of(f, log, &t, e);
-    if (!rc && t.last < head) {
-        rc = seal_new(&s, &t, head, e);
-        rc = rc ? rc : tail_of(f, log, &t, e);
+    sealer_init(&s, f, &l->log, e);
+    int rc = tail_of(f, l, &t, e);
+    if (!rc && t.last < l->seq) {
+        rc = seal_new(&s, &t, l->seq, e);
+        rc = rc ? rc : tail_of(f, l, &t, e);
     }
     if (!rc && (t.ops >= FRAME_OPS || t.bytes >= FULL_BYTES))
         rc = bundle(&s, &t, e);
@@ -191,11 +206,6 @@ static int seal_log(const struct frames_env *f, const struct id *log, uint64_t h
 }
 
 /* ---- our logs */
-
-struct own_log {
-    struct id log;
-    uint64_t seq;
-};
 
 struct own_logs {
     const struct frames_env *f;
@@ -211,7 +221,7 @@ static int find_own(void *ctx, const struct log_head *h)
     uint64_t cut;
     (void)group_log(o->f->group, &h->log, &owner, &cut);
     if (id_eq(&owner, &o->device) && o->n < OWN_LOGS_MAX)
-        o->log[o->n++] = (struct own_log){h->log, h->seq};
+        o->log[o->n++] = (struct own_log){h->log, h->root, h->seq, h->base};
     return 0;
 }
 
@@ -220,7 +230,7 @@ static int seal_all(const struct own_logs *o, int64_t now_ms, struct err *e)
     int rc = 0;
     for (size_t i = 0; rc == 0 && i < o->n; i++) {
         rc = group_open_log(o->f->group, &o->log[i].log, now_ms, e);
-        rc = rc ? rc : seal_log(o->f, &o->log[i].log, o->log[i].seq, e);
+        rc = rc ? rc : seal_log(o->f, &o->log[i], e);
     }
     return rc;
 }

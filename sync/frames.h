@@ -51,7 +51,8 @@ int frames_next(const struct frames_env *f, const struct frame_want *w, struct b
  * it is unchanged by a refusal (but not by an error of storage). What was read of the header is in *out even
  * then. ERR_FORMAT, ERR_LIMIT, ERR_VERSION  not a frame, or not one that this build knows ERR_VERIFY another
  * group, signature, seal, chain, an author who may not write, an op that counts for another device (all to be
- * quarantined); `forked`: the store holds other ops at these seqs ERR_NOTFOUND  ops before it are missing
+ * quarantined); `forked`: the store holds other ops at these seqs, or no branch that is known begins with
+ * them ERR_NOTFOUND  ops before it are missing
  * (`gap`), or its epoch, log or key is not known (yet) ERR_EXISTS    all of it is held */
 struct frame_result {
     struct id log, device;
@@ -59,6 +60,8 @@ struct frame_result {
     uint64_t ops; /* new ones */
     bool late;    /* from a device that has been removed, below its cut-off */
     bool forked, gap;
+    bool exact; /* forked: `fork` says where; else it parts from what is here before the frame begins */
+    struct log_fork fork;
 };
 int frames_receive(const struct frames_env *f, struct bytes wire, struct frame_result *out,
                    struct err *e) MUST_CHECK;

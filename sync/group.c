@@ -314,6 +314,42 @@ bool group_log(const struct group *g, const struct id *log, struct id *device, u
     return true;
 }
 
+void group_log_root(const struct group *g, const struct id *log, struct id *root, uint64_t *base)
+{
+    uint32_t i = state_log(&g->state, log);
+    *root = i == NOWHERE ? *log : g->state.logs[i].root;
+    *base = i == NOWHERE ? 0 : g->state.logs[i].base;
+}
+
+size_t group_splits(const struct group *g)
+{
+    return g->state.n_splits;
+}
+
+const struct log_split *group_split_at(const struct group *g, size_t i)
+{
+    return &g->state.splits[i];
+}
+
+bool group_is_split(const struct group *g, const struct log_split *at)
+{
+    for (uint32_t i = 0; i < g->state.n_splits; i++) {
+        const struct log_split *s = &g->state.splits[i];
+        if (s->seq == at->seq && id_eq(&s->root, &at->root) &&
+            memcmp(s->chain.b, at->chain.b, HASH_BYTES) == 0)
+            return true;
+    }
+    return false;
+}
+
+bool group_has_splits(const struct group *g, const struct id *root)
+{
+    uint32_t i = 0;
+    while (i < g->state.n_splits && !id_eq(&g->state.splits[i].root, root))
+        i++;
+    return i < g->state.n_splits;
+}
+
 int group_epoch(const struct group *g, struct epoch_ref *ref, const uint8_t **key, struct err *e)
 {
     uint32_t i = state_current(&g->state);
@@ -394,6 +430,14 @@ static void dump_logs(const struct state *st, struct buf *out)
         wr_bytes(out, bytes_of(st->logs[i].log.b, ID_BYTES));
         wr_varint(out, st->logs[i].device);
         wr_varint(out, st->logs[i].cut);
+        wr_bytes(out, bytes_of(st->logs[i].root.b, ID_BYTES));
+        wr_varint(out, st->logs[i].base);
+    }
+    wr_varint(out, st->n_splits);
+    for (uint32_t i = 0; i < st->n_splits; i++) {
+        wr_bytes(out, bytes_of(st->splits[i].root.b, ID_BYTES));
+        wr_varint(out, st->splits[i].seq);
+        wr_bytes(out, bytes_of(st->splits[i].chain.b, HASH_BYTES));
     }
 }
 

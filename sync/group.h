@@ -26,7 +26,7 @@
 #include "crypto/device.h"
 #include "crypto/epoch.h"
 #include "crypto/frame.h"
-#include "store/store.h"
+#include "store/branch.h"
 
 #define MEMBER_RECORD_BYTES_MAX 65280u /* one record; it fits one message of a session */
 #define MEMBER_RECORDS_MAX 10000u      /* in one group */
@@ -34,6 +34,7 @@
 #define MEMBERS_EVER_MAX 256u          /* with those removed */
 #define MEMBER_HEADS_MAX 64u           /* causes that one record names */
 #define EPOCH_DAYS_MAX 30              /* an older epoch is replaced */
+#define LOG_BRANCHES_MAX 16u /* of one log: more histories come of a fault that goes on, or of malice */
 
 enum member_record {
     MEMBER_GENESIS = 1,  /* the first device: its certificate, and the group's secret sealed to it */
@@ -46,6 +47,7 @@ enum member_record {
     MEMBER_NAME = 8,     /* a device's new name */
     MEMBER_HAND = 9,     /* epoch keys for a member that an epoch made at the same time left out */
     MEMBER_WORDS = 10,   /* its author is no device but recovery words on paper: nobody meets it */
+    MEMBER_FORK = 11,    /* a place behind which a log has several histories, and their branches */
 };
 
 enum member_state { MEMBER_ACTIVE, MEMBER_ASLEEP, MEMBER_REMOVED };
@@ -114,6 +116,15 @@ bool group_is_active(const struct group *g, const struct id *device); /* active 
 /* Whose log, and up to which seq its ops count (UINT64_MAX: no cut-off). false: no member opened it. */
 bool group_log(const struct group *g, const struct id *log, struct id *device, uint64_t *cutoff);
 
+/* The log that a branch branched off and behind which op; of another log, itself and 0. */
+void group_log_root(const struct group *g, const struct id *log, struct id *root, uint64_t *base);
+/* Branchings, of all logs. They only become more. */
+size_t group_splits(const struct group *g);
+const struct log_split *group_split_at(const struct group *g, size_t i);
+/* Whether a history that has this chain there branches there; whether any history of the log does. */
+bool group_is_split(const struct group *g, const struct log_split *at);
+bool group_has_splits(const struct group *g, const struct id *root);
+
 /* ---- changing it: each appends a signed record of ours. ERR_ATTENTION: this device is no member */
 
 enum history { HISTORY_NONE, HISTORY_ALL, HISTORY_SINCE };
@@ -137,6 +148,14 @@ int group_open_log(struct group *g, const struct id *log, int64_t now_ms, struct
 /* We (the group was opened with the keys of recovery words) are no device. Signed by the words themselves, so
  * whoever types them later knows by this record that a group is theirs. */
 int group_say_words(struct group *g, int64_t now_ms, struct err *e) MUST_CHECK;
+/* Several histories of a log are known: their branches, by the chain after their first op. Nothing happens
+ * when they are known already. ERR_LIMIT: the log has LOG_BRANCHES_MAX. */
+struct log_fork {
+    struct log_split at;
+    struct hash next[2];
+    size_t n; /* 1 or 2 */
+};
+int group_fork(struct group *g, const struct log_fork *fork, int64_t now_ms, struct err *e) MUST_CHECK;
 int group_sleep(struct group *g, const struct id *device, bool asleep, int64_t now_ms,
                 struct err *e) MUST_CHECK;
 /* Does what has become due: to be called after records came in, and when group_epoch() says ERR_ATTENTION.

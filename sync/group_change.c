@@ -205,6 +205,40 @@ int group_rename(struct group *g, const struct id *device, struct bytes name, in
     return group_append_body(g, MEMBER_NAME, &body, now_ms, e);
 }
 
+static bool knows_fork(const struct group *g, const struct log_fork *fork)
+{
+    bool all = group_is_split(g, &fork->at);
+    for (size_t i = 0; i < fork->n; i++) {
+        struct id id;
+        log_branch_id(&fork->at, &fork->next[i], &id);
+        all = all && state_log(&g->state, &id) != NOWHERE;
+    }
+    return all;
+}
+
+int group_fork(struct group *g, const struct log_fork *fork, int64_t now_ms, struct err *e)
+{
+    struct buf body;
+    struct hash next[2] = {fork->next[0], fork->next[fork->n - 1]};
+    size_t n = fork->n;
+    if (memcmp(next[0].b, next[1].b, HASH_BYTES) > 0) {
+        next[0] = fork->next[1];
+        next[1] = fork->next[0];
+    }
+    if (knows_fork(g, fork))
+        return 0;
+    int rc = group_need_self(g, e);
+    if (rc)
+        return rc;
+    buf_init(&body, MEMBER_BODY_BYTES_MAX);
+    put_id(&body, &fork->at.root);
+    wr_u64(&body, fork->at.seq);
+    wr_bytes(&body, bytes_of(fork->at.chain.b, HASH_BYTES));
+    wr_varint(&body, n);
+    wr_bytes(&body, bytes_of(next[0].b, n * HASH_BYTES));
+    return group_append_body(g, MEMBER_FORK, &body, now_ms, e);
+}
+
 int group_sleep(struct group *g, const struct id *device, bool asleep, int64_t now_ms, struct err *e)
 {
     int rc = need_other(g, device, e);

@@ -83,6 +83,17 @@ static int check_log(const struct state *st, const struct record *r, struct err 
     return 0;
 }
 
+/* Branches of a log that is known, and not too many of them. */
+static int check_fork(const struct state *st, const struct record *r, struct err *e)
+{
+    uint32_t log = state_log(st, &r->body.log);
+    if (log == NOWHERE || !id_eq(&st->logs[log].root, &r->body.log))
+        return refuse(e, "it names branches of a log that is not known");
+    if (st->logs[log].branches + r->body.branches.n > LOG_BRANCHES_MAX)
+        return err_set(e, ERR_LIMIT, "a log has at most %u branches", LOG_BRANCHES_MAX);
+    return 0;
+}
+
 static int check_subject(const struct state *st, const struct record *r, bool active, struct err *e)
 {
     uint32_t device = state_device(st, &r->body.device);
@@ -117,6 +128,8 @@ int record_check(const struct state *st, const struct record *r, struct err *e)
     case MEMBER_HAND:
         rc = check_subject(st, r, true, e);
         return rc ? rc : check_keys(st, r, e);
+    case MEMBER_FORK:
+        return check_fork(st, r, e);
     default: /* of a later version */
         return 0;
     }

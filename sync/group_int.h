@@ -54,7 +54,9 @@ struct record_body {
     struct list cuts;             /* REMOVE */
     struct id epoch, frame;       /* EPOCH: its id, the id of its frame key */
     struct list sealed, wraps;    /* EPOCH */
-    struct id log;                /* LOG_OPEN */
+    struct id log;                /* LOG_OPEN, FORK */
+    struct log_split split;       /* FORK */
+    struct list branches;         /* FORK: chains after their first ops */
     struct bytes name;            /* NAME */
 };
 
@@ -120,9 +122,9 @@ struct group_device {
 };
 
 struct group_log {
-    struct id log;
-    uint32_t device;
-    uint64_t cut;
+    struct id log, root; /* root: itself when it is no branch */
+    uint32_t device, branches;
+    uint64_t cut, base;
 };
 
 struct group_epoch {
@@ -140,6 +142,8 @@ struct state {
     uint32_t n_logs;
     struct group_epoch *epochs; /* in order */
     uint32_t n_epochs;
+    struct log_split *splits;
+    uint32_t n_splits;
     struct mask active;
     struct map *by_device, *by_log, *by_epoch; /* id → index + 1 */
     uint8_t *is_void;                          /* for each record of the set */

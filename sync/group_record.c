@@ -132,6 +132,22 @@ static void read_name(struct rd *r, struct record_body *b)
         fail(r, ERR_FORMAT);
 }
 
+static void read_fork(struct rd *r, struct record_body *b)
+{
+    read_id(r, &b->log);
+    b->split.root = b->log;
+    b->split.seq = rd_u64(r);
+    rd_copy(r, b->split.chain.b, HASH_BYTES);
+    uint64_t n = rd_varint(r);
+    if (n > LOG_BRANCHES_MAX || b->split.seq >= INT64_MAX)
+        fail(r, ERR_LIMIT);
+    if (n == 0)
+        fail(r, ERR_FORMAT);
+    b->branches = (struct list){.n = r->err ? 0 : (size_t)n, .size = HASH_BYTES};
+    read_items(r, &b->branches, HASH_BYTES);
+    b->branches.n = r->err ? 0 : b->branches.n;
+}
+
 static int read_body(uint8_t kind, struct bytes in, struct record_body *b)
 {
     struct rd r;
@@ -167,6 +183,9 @@ static int read_body(uint8_t kind, struct bytes in, struct record_body *b)
             fail(&r, ERR_FORMAT);
         break;
     case MEMBER_WORDS:
+        break;
+    case MEMBER_FORK:
+        read_fork(&r, b);
         break;
     default: /* of a later version: kept as it is */
         return 0;

@@ -71,6 +71,7 @@ void state_release(struct state *st)
     free(st->devices);
     free(st->logs);
     free(st->epochs);
+    free(st->splits);
     free(st->is_void);
     map_free(st->by_device);
     map_free(st->by_log);
@@ -201,7 +202,7 @@ static int bind_log(struct making *m, const struct id *log, uint32_t device)
     if (number(st->by_log, log, st->n_logs, &fresh))
         return ERR_NOMEM;
     if (fresh)
-        st->logs[st->n_logs++] = (struct group_log){.log = *log, .device = device};
+        st->logs[st->n_logs++] = (struct group_log){.log = *log, .root = *log, .device = device};
     return 0;
 }
 
@@ -330,6 +331,51 @@ static int cut_logs(struct making *m, uint32_t x)
     return rc;
 }
 
+/* ---- branches: of void records, too, for a log that branched can not grow together again */
+
+static int add_branch(struct making *m, uint32_t root, const struct log_split *at, const uint8_t *next)
+{
+    struct state *st = m->st;
+    struct hash chain;
+    struct id id;
+    memcpy(chain.b, next, HASH_BYTES);
+    log_branch_id(at, &chain, &id);
+    int rc = bind_log(m, &id, st->logs[root].device);
+    if (rc)
+        return rc;
+    struct group_log *l = &st->logs[state_log(st, &id)];
+    if (!id_eq(&l->root, &at->root)) {
+        l->root = at->root;
+        l->device = st->logs[root].device;
+        l->base = at->seq;
+        st->logs[root].branches++;
+    }
+    return 0;
+}
+
+static bool same_split(const struct log_split *a, const struct log_split *b)
+{
+    return a->seq == b->seq && id_eq(&a->root, &b->root) && memcmp(a->chain.b, b->chain.b, HASH_BYTES) == 0;
+}
+
+static int branch_logs(struct making *m, uint32_t x)
+{
+    struct state *st = m->st;
+    const struct record_body *b = &m->set->r[x]->body;
+    uint32_t root = m->set->r[x]->head.kind == MEMBER_FORK ? state_log(st, &b->log) : NOWHERE;
+    int rc = 0;
+    if (root == NOWHERE)
+        return 0;
+    uint32_t i = 0;
+    while (i < st->n_splits && !same_split(&st->splits[i], &b->split))
+        i++;
+    if (i == st->n_splits)
+        st->splits[st->n_splits++] = b->split;
+    for (size_t k = 0; rc == 0 && k < b->branches.n; k++)
+        rc = add_branch(m, root, &b->split, list_at(&b->branches, k));
+    return rc;
+}
+
 /* ---- who can open what */
 
 static int give_keys(struct making *m, uint32_t x)
@@ -389,10 +435,11 @@ static int give_all(struct making *m)
 static int state_init(struct making *m)
 {
     struct state *st = m->st;
-    size_t n = m->set->n, logs = 0, epochs = 0, devices = 0;
+    size_t n = m->set->n, logs = 0, epochs = 0, devices = 0, forks = 0;
     for (size_t i = 0; i < n; i++) {
         const struct record *r = m->set->r[i];
-        logs += (r->head.kind == MEMBER_LOG_OPEN) + r->body.cuts.n;
+        logs += (r->head.kind == MEMBER_LOG_OPEN) + r->body.cuts.n + r->body.branches.n;
+        forks += r->head.kind == MEMBER_FORK;
         epochs += r->head.kind == MEMBER_EPOCH;
         devices += adds(r);
     }
@@ -401,11 +448,13 @@ static int state_init(struct making *m)
     st->devices = calloc(devices + 1, sizeof *st->devices);
     st->logs = calloc(logs + 1, sizeof *st->logs);
     st->epochs = calloc(epochs + 1, sizeof *st->epochs);
+    st->splits = calloc(forks + 1, sizeof *st->splits);
     st->is_void = calloc(n + 1, 1);
     st->by_device = map_new();
     st->by_log = map_new();
     st->by_epoch = map_new();
-    bool whole = st->devices && st->logs && st->epochs && st->is_void && st->by_device && st->by_log;
+    bool whole =
+        st->devices && st->logs && st->splits && st->epochs && st->is_void && st->by_device && st->by_log;
     return whole && st->by_epoch ? 0 : ERR_NOMEM;
 }
 
@@ -418,6 +467,7 @@ int state_compute(const struct record_set *s, const uint64_t *past, struct state
     rc = rc ? rc : each(&m, apply);
     rc = rc ? rc : each(&m, bind_void_log);
     rc = rc ? rc : each(&m, cut_logs);
+    rc = rc ? rc : each(&m, branch_logs);
     rc = rc ? rc : give_all(&m);
     verdicts_release(&m.v);
     if (rc)

@@ -13,10 +13,10 @@
 #include "base/cursor.h"
 #include "base/id.h"
 #include "crypto/hash.h"
+#include "sync/sync.h"
 
 #define SYNC_VERSION 1       /* spoken by this build */
 #define SYNC_VERSION_LEAST 1 /* the oldest that it still speaks */
-#define SYNC_LOGS_MAX 1024u  /* of one vector: a log is opened by each new or restored device */
 #define SYNC_HEADS_MAX 64u
 #define SYNC_HAVES_MAX 128u /* a sample of records, thinning out towards the genesis */
 #define SYNC_CHAIN_BYTES 8u /* of a chain, in vectors */

@@ -5,6 +5,7 @@
 #include "sync/sync_int.h"
 
 #include "base/check.h"
+#include "base/text.h"
 #include "store/local.h"
 #include "sync/group_int.h"
 
@@ -95,6 +96,47 @@ uint64_t peers_floor(struct sync *y, const struct ylog *l)
         floor = seq < floor ? seq : floor;
     }
     return floor;
+}
+
+/* An entry of a log that ended meanwhile; p->logs may move. */
+static int branch_entry(struct sync *y, struct peer *p, size_t i, struct err *e)
+{
+    struct peer_log at = p->logs[i];
+    const struct ylog *to;
+    struct ylog end;
+    int rc = sync_place(y, &at, &to, e);
+    if (rc)
+        return rc;
+    if (sync_ends(y, &at.log, at.seq, &end)) {
+        p->logs[i].seq = end.seq;
+        memcpy(p->logs[i].chain, end.chain.b, SYNC_CHAIN_BYTES);
+        touch(y, p);
+    }
+    p->logs[i].forked = false; /* what still does not fit is found again */
+    if (!to || id_eq(&to->log, &at.log))
+        return 0;
+    struct peer_log *pl = log_get(p, &to->log, true);
+    if (!pl)
+        return p->n < SYNC_LOGS_MAX ? err_set(e, ERR_NOMEM, "noting what a peer holds") : 0;
+    if (at.seq > pl->seq) {
+        pl->seq = at.seq;
+        memcpy(pl->chain, at.chain, SYNC_CHAIN_BYTES);
+        touch(y, p);
+    }
+    return 0;
+}
+
+int peers_branch(struct sync *y, struct err *e)
+{
+    int rc = 0;
+    for (size_t i = 0; i < y->n_peers; i++) {
+        struct peer *p = y->peers[i];
+        for (size_t k = 0, n = p->n; rc == 0 && k < n; k++) {
+            if (p->logs[k].seq > 0 && group_has_splits(y->env.group, &p->logs[k].log))
+                rc = branch_entry(y, p, k, e);
+        }
+    }
+    return rc;
 }
 
 void peers_release(struct sync *y)
@@ -227,17 +269,58 @@ static void count_ours(const struct sync *y, struct peer *p, struct peer_status 
     }
 }
 
-static bool count_theirs(const struct sync *y, const struct peer *p, struct peer_status *st)
+/* Gives a log of two histories; NULL: none. */
+static const struct peer_log *count_theirs(const struct sync *y, const struct peer *p, struct peer_status *st)
 {
-    bool forked = false;
+    const struct peer_log *forked = NULL;
     for (size_t i = 0; p && i < p->n; i++) {
         const struct ylog *l = sync_log_const(y, &p->logs[i].log);
         uint64_t seq = l ? l->seq : 0;
         if (p->logs[i].seq > seq)
             st->we_lack += p->logs[i].seq - seq;
-        forked = forked || p->logs[i].forked;
+        forked = p->logs[i].forked ? &p->logs[i] : forked;
     }
     return forked;
+}
+
+/* A history of a log that has too many: no device takes it from here. NULL: none. */
+static const struct id *beyond_limit(const struct sync *y)
+{
+    for (size_t i = 0; i < y->n_logs; i++) {
+        const struct ylog *l = &y->logs[i];
+        if (id_none(&l->device) && !id_eq(&l->root, &l->log))
+            return &l->root;
+    }
+    return NULL;
+}
+
+/* Its changes that are here, and a third device that has acknowledged some of them. */
+struct hearsay {
+    uint64_t ops;
+    const struct member *through;
+};
+
+static bool holds(struct sync *y, const struct id *device, const struct ylog *l)
+{
+    struct peer *p = peers_get(y, device, false);
+    const struct peer_log *pl = p ? log_get(p, &l->log, false) : NULL;
+    return pl && pl->seq > 0;
+}
+
+static void hear(struct sync *y, struct peer_status *st, struct hearsay *h)
+{
+    for (size_t i = 0; i < y->n_logs; i++) {
+        const struct ylog *l = &y->logs[i];
+        if (!id_eq(&l->device, &st->device))
+            continue;
+        h->ops += l->seq - l->base;
+        st->last_heard_ms = l->newest_ms > st->last_heard_ms ? l->newest_ms : st->last_heard_ms;
+        for (size_t k = 0; !h->through && k < group_members(y->env.group); k++) {
+            const struct member *m = group_member_at(y->env.group, k);
+            if (m->state != MEMBER_REMOVED && !id_eq(&m->device, &st->device) && holds(y, &m->device, l))
+                h->through = m;
+        }
+    }
 }
 
 /* The first log that one of the two cannot take. */
@@ -252,7 +335,46 @@ static const char *stalled(const struct session *s)
     return NULL;
 }
 
-static void say(const struct session *s, struct peer_status *st)
+#define SHOWN_ID 8    /* characters of a log's id */
+#define SHOWN_NAME 40 /* bytes of a device's name: the sentence must fit */
+
+static void say_forked(struct sync *y, const struct id *root, struct peer_status *st)
+{
+    char log[ID_TEXT + 1];
+    struct id device;
+    uint64_t cut;
+    const struct member *m =
+        group_log(y->env.group, root, &device, &cut) ? group_find(y->env.group, &device) : NULL;
+    struct bytes name = utf8_cut(bytes_str(m ? m->name : "a device"), SHOWN_NAME);
+    id_text(root, log);
+    log[SHOWN_ID] = '\0';
+    (void)snprintf(st->reason, sizeof st->reason,
+                   "log %s of %.*s has a history that is not taken: a copy or an old backup of %.*s goes on "
+                   "writing; on the copy: "
+                   "selfsame init --renew",
+                   log, (int)name.n, (const char *)name.p, (int)name.n, (const char *)name.p);
+}
+
+static void say_unmet(const struct hearsay *h, struct peer_status *st)
+{
+    struct bytes name = utf8_cut(bytes_str(h->through ? h->through->name : ""), SHOWN_NAME);
+    if (h->ops == 0)
+        (void)snprintf(st->reason, sizeof st->reason, "never met");
+    else if (h->through)
+        (void)snprintf(st->reason, sizeof st->reason,
+                       "never met directly; %" PRIu64
+                       " changes of it came through others, %.*s has them, too; "
+                       "what it has of ours is not known",
+                       h->ops, (int)name.n, (const char *)name.p);
+    else
+        (void)snprintf(st->reason, sizeof st->reason,
+                       "never met directly; %" PRIu64
+                       " changes of it came through others; what it has of ours is "
+                       "not known",
+                       h->ops);
+}
+
+static void say(const struct session *s, const struct hearsay *h, struct peer_status *st)
 {
     const char *stall = stalled(s);
     int64_t off = st->clock_offset_ms < 0 ? -st->clock_offset_ms : st->clock_offset_ms;
@@ -260,13 +382,10 @@ static void say(const struct session *s, struct peer_status *st)
     if (off > CLOCK_OFF_MS)
         (void)snprintf(clock, sizeof clock, "its clock is %s by %" PRId64 " min",
                        st->clock_offset_ms < 0 ? "behind" : "ahead", off / 60000);
-    if (st->state == PEER_DIVERGED)
-        (void)snprintf(st->reason, sizeof st->reason,
-                       "a log has two histories: two machines wrote as one device");
-    else if (stall)
+    if (stall)
         (void)snprintf(st->reason, sizeof st->reason, "%s", stall);
     else if (st->last_seen_ms == 0)
-        (void)snprintf(st->reason, sizeof st->reason, "never met");
+        say_unmet(h, st);
     else if (st->they_lack > 0)
         (void)snprintf(st->reason, sizeof st->reason, "lacks %" PRIu64 " of the changes known here%s%s",
                        st->they_lack, *clock ? "; " : "", clock);
@@ -299,10 +418,24 @@ static void status_of(struct sync *y, const struct member *m, struct peer_status
         st->clock_offset_ms = p->clock_offset_ms;
         st->epoch = p->epoch;
     }
+    struct hearsay h = {.ops = 0};
     count_ours(y, p, st);
-    st->state = state_of(st, count_theirs(y, p, st));
-    st->state = state_of(st, st->state == PEER_DIVERGED);
-    say(s, st);
+    const struct peer_log *log = count_theirs(y, p, st);
+    const struct id *forked = log ? &log->log : beyond_limit(y);
+    hear(y, st, &h);
+    st->state = state_of(st, forked != NULL);
+    if (forked)
+        say_forked(y, forked, st);
+    else
+        say(s, &h, st);
+}
+
+size_t sync_logs_beyond(const struct sync *y)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < y->n_logs; i++)
+        n += !id_none(&y->logs[i].device) && y->logs[i].seq > 0;
+    return n > SYNC_LOGS_MAX ? n - SYNC_LOGS_MAX : 0;
 }
 
 int sync_peers(struct sync *y, int (*fn)(void *ctx, const struct peer_status *p), void *ctx, struct err *e)

@@ -167,6 +167,10 @@ static int note_peer(struct session *s, struct err *e)
 {
     struct peer *p = peers_get(s->y, &s->peer, true);
     int rc = p ? 0 : err_set(e, ERR_NOMEM, "noting a peer");
+    if (p) { /* its HELLO named all that it holds: what is not among it went with an old database */
+        p->n = 0;
+        p->dirty = true;
+    }
     for (size_t i = 0; rc == 0 && i < s->n_logs; i++) {
         if (s->logs[i].theirs > 0)
             rc = peers_note(s, &s->logs[i], e);
@@ -226,6 +230,11 @@ static bool identify(struct session *s)
     return false;
 }
 
+static bool identify_member(struct session *s)
+{
+    return group_self(s->y->env.group) != NOWHERE && identify(s);
+}
+
 /* A session with our own key: with ourselves, or with another machine. */
 static int meet_self(struct session *s, const struct msg *m)
 {
@@ -242,9 +251,11 @@ static int on_call(struct session *s, struct bytes payload, struct err *e)
     int rc = msg_decode(payload, &m, e);
     if (rc || m.kind != MSG_HELLO)
         return die(s, ERR_VERIFY, "a call without a hello");
-    bool known = group_self(s->y->env.group) != NOWHERE && identify(s);
-    if (!known && group_self(s->y->env.group) != NOWHERE && m.intro.n > 0)
-        known = exchange_introduced(s, m.intro, e) == 0 && identify(s);
+    bool known = identify_member(s);
+    /* One that was removed may know of a removal that makes its own void, and the caller one that makes ours
+     * void. */
+    if ((!known || s->farewell) && m.intro.n > 0)
+        known = (exchange_introduced(s, m.intro, e) == 0 || known) && identify_member(s);
     if (!known)
         return die(s, ERR_VERIFY, "a stranger called");
     s->state = SESSION_REPLY;

@@ -10,11 +10,16 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Different ones; what is beyond is found the next time. */
+#define FORKS_AT_ONCE 4
+
 /* ---- one frame */
 
 struct taking {
     struct session *s;
     uint64_t ops;
+    struct log_fork forks[FORKS_AT_ONCE]; /* found in the frames of one transaction */
+    size_t n_forks;
     struct err *e;
 };
 
@@ -35,6 +40,28 @@ static int quarantine(struct taking *t, struct slog *l, const struct frame_resul
     return quarantine_put(t->s->y->env.store, &row, t->e);
 }
 
+static void note_fork(struct taking *t, const struct log_fork *fork)
+{
+    for (size_t i = 0; i < t->n_forks; i++) {
+        if (memcmp(&t->forks[i], fork, sizeof *fork) == 0)
+            return;
+    }
+    if (t->n_forks < FORKS_AT_ONCE)
+        t->forks[t->n_forks++] = *fork;
+}
+
+/* Its ops come again as those of a branch, once the group knows of it. */
+static int on_forked(struct taking *t, struct slog *l, const struct frame_result *r)
+{
+    if (r->exact) {
+        note_fork(t, &r->fork);
+        return 0;
+    }
+    if (l->forked)
+        slog_look_back(l, r->first);
+    return slog_fork(t->s, l, t->e);
+}
+
 static int refuse(struct taking *t, struct slog *l, const struct frame_result *r, const struct err *why)
 {
     if (r->gap) {
@@ -42,9 +69,9 @@ static int refuse(struct taking *t, struct slog *l, const struct frame_result *r
         l->want_go = l->gap = true;
         return 0;
     }
+    if (r->forked)
+        return on_forked(t, l, r);
     int rc = quarantine(t, l, r, why->text);
-    if (rc == 0 && r->forked)
-        return slog_fork(t->s, l, t->e);
     l->stall_due = true;
     l->stall_reason = why->code == ERR_NOTFOUND  ? STALL_UNKNOWN
                       : why->code == ERR_VERSION ? STALL_VERSION
@@ -56,10 +83,12 @@ static int take_frame(struct taking *t, const struct id *log, struct bytes wire)
 {
     struct err why = ERR_INIT;
     struct frame_result r;
+    struct id root;
+    uint64_t base;
     struct slog *l = slog_get(t->s, log, true);
     if (!l)
         return err_set(t->e, ERR_LIMIT, "the peer names too many logs");
-    if (l->stalled || l->forked)
+    if (l->stalled)
         return 0;
     int rc = frames_receive(&t->s->y->frames, wire, &r, &why);
     if (rc && sync_is_storage(rc)) {
@@ -67,7 +96,8 @@ static int take_frame(struct taking *t, const struct id *log, struct bytes wire)
             *t->e = why;
         return rc;
     }
-    if (r.count > 0 && !id_eq(&r.log, log))
+    group_log_root(t->s->y->env.group, log, &root, &base);
+    if (r.count > 0 && !id_eq(&r.log, &root))
         return err_set(t->e, ERR_FORMAT, "a frame of another log than the message says");
     if (rc && rc != ERR_EXISTS)
         return refuse(t, l, &r, &why);
@@ -118,15 +148,61 @@ static void unstall(struct session *s)
     }
 }
 
-static int taken(struct taking *t)
+/* What cannot be a branch stays out: the log is frozen between the two. */
+static int give_up(struct taking *t, const struct log_fork *fork, const char *why)
+{
+    struct slog *l = slog_get(t->s, &fork->at.root, true);
+    struct frame_result r = {.first = fork->at.seq + 1, .count = 1};
+    uint64_t cut;
+    if (!l)
+        return err_set(t->e, ERR_LIMIT, "the peer names too many logs");
+    (void)group_log(t->s->y->env.group, &fork->at.root, &r.device, &cut);
+    int rc = slog_fork(t->s, l, t->e);
+    l->want_due = false;
+    rc = rc ? rc : quarantine(t, l, &r, why);
+    l->stalled = false;
+    return rc;
+}
+
+static int tell_group(struct taking *t)
 {
     struct sync *y = t->s->y;
     int rc = 0;
-    for (size_t i = 0; rc == 0 && i < t->s->n_logs; i++) {
-        if (t->s->logs[i].touched)
-            rc = sync_refresh_log(y, &t->s->logs[i].log, t->e);
-        t->s->logs[i].touched = false;
+    for (size_t i = 0; rc == 0 && i < t->n_forks; i++) {
+        struct err why = ERR_INIT;
+        rc = group_fork(y->env.group, &t->forks[i], clock_wall_ms(y->env.clock), &why);
+        if (rc && !sync_is_storage(rc))
+            rc = give_up(t, &t->forks[i], why.text);
+        else if (rc)
+            (void)err_set(t->e, rc, "%s", why.text);
     }
+    return rc || t->n_forks == 0 ? rc : sync_regroup(y, t->e);
+}
+
+static int refresh(struct taking *t)
+{
+    struct sync *y = t->s->y;
+    bool branched = false;
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < t->s->n_logs; i++) {
+        struct slog *l = &t->s->logs[i];
+        struct id root;
+        uint64_t base;
+        if (!l->touched)
+            continue;
+        l->touched = false;
+        group_log_root(y->env.group, &l->log, &root, &base);
+        branched = branched || group_has_splits(y->env.group, &root);
+        rc = sync_refresh_log(y, &l->log, t->e);
+    }
+    return rc || !branched ? rc : sync_refresh(y, t->e); /* ops of one may be another one's */
+}
+
+static int taken(struct taking *t)
+{
+    struct sync *y = t->s->y;
+    int rc = refresh(t);
+    rc = rc ? rc : tell_group(t);
     for (struct session *s = y->sessions; s; s = s->next) {
         s->ack_due = true;
         unstall(s);
@@ -174,7 +250,7 @@ static int on_want(struct session *s, const struct msg *m, struct err *e)
         struct slog *l = slog_get(s, &w.log, true);
         if (!l)
             return err_set(e, ERR_LIMIT, "the peer names too many logs");
-        l->wanted = w.go && !l->forked;
+        l->wanted = w.go;
         if (w.go) {
             l->sent = w.after;
             l->refused = 0;

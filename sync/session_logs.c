@@ -68,11 +68,25 @@ int slog_fork(struct session *s, struct slog *l, struct err *e)
 {
     if (l->forked)
         return 0;
+    const struct ylog *our = sync_log_const(s->y, &l->log);
+    uint64_t both = our && our->seq < l->theirs ? our->seq : l->theirs;
     l->forked = l->fork_due = true;
-    l->wanted = l->asked = l->want_due = false;
+    l->wanted = l->asked = false;
+    l->want_due = l->want_go = true;
+    l->probe = both > 0 ? both - 1 : 0;
+    l->probe_step = FRAME_OPS;
     if (id_eq(&l->log, &s->y->env.log))
         sync_fault(s->y, IDENTITY_FORKED);
     return peers_note(s, l, e);
+}
+
+void slog_look_back(struct slog *l, uint64_t first)
+{
+    if (first > l->probe + 1 || l->probe == 0)
+        return; /* of a frame behind the one that was asked for */
+    l->probe -= l->probe < l->probe_step ? l->probe : l->probe_step;
+    l->probe_step *= 2;
+    l->want_due = l->want_go = true;
 }
 
 /* Does the peer's end of the log lie on ours? Where it is further than we are, it is the peer who sees that.
@@ -105,9 +119,10 @@ static void note_ahead(struct session *s, struct slog *l)
 
 static void take_entry(struct slog *l, const struct vector_entry *v)
 {
+    bool back = v->seq < l->theirs;
     l->theirs = v->seq;
     memcpy(l->chain, v->chain, SYNC_CHAIN_BYTES);
-    l->sent = v->seq > l->sent ? v->seq : l->sent;
+    l->sent = v->seq > l->sent || back ? v->seq : l->sent;
 }
 
 int slogs_hello(struct session *s, const struct msg *m, struct err *e)
@@ -124,6 +139,7 @@ int slogs_hello(struct session *s, const struct msg *m, struct err *e)
         rc = compare(s, l, e);
         note_ahead(s, l);
     }
+    rc = rc ? rc : slogs_branch(s, false, e);
     return rc ? rc : slogs_offer(s, e);
 }
 
@@ -133,7 +149,7 @@ static int ack_entry(struct session *s, const struct vector_entry *v, struct err
     struct slog *l = get_or_fail(s, &v->log, &rc, e);
     if (rc)
         return rc;
-    if (v->seq < l->theirs)
+    if (v->seq < l->theirs && !group_has_splits(s->y->env.group, &l->log))
         return err_set(e, ERR_FORMAT, "the peer takes back what it had acknowledged");
     const struct ylog *our = sync_log(s->y, &v->log);
     if (v->seq > l->theirs)
@@ -156,7 +172,7 @@ int slogs_ack(struct session *s, const struct msg *m, struct err *e)
     rd_init(&r, m->items);
     while (rc == 0 && msg_vector_next(m, &r, &v))
         rc = ack_entry(s, &v, e);
-    return rc;
+    return rc ? rc : slogs_branch(s, false, e);
 }
 
 int slogs_offer(struct session *s, struct err *e)
@@ -170,6 +186,8 @@ int slogs_offer(struct session *s, struct err *e)
             return err_set(e, ERR_NOMEM, "offering a log");
         if (l && !l->forked)
             l->wanted = true;
+        if (l && l->sent < our->base)
+            l->sent = our->base; /* what lies before comes with the log that it branched off */
     }
     return 0;
 }
@@ -184,6 +202,60 @@ void slogs_retry(struct session *s)
         l->stalled = l->stall_due = false;
         l->want_due = l->want_go = l->asked = true;
     }
+}
+
+/* ---- branches */
+
+/* A log that ended: what the peer has beyond is a branch of it. */
+static int branch_log(struct session *s, size_t i, struct err *e)
+{
+    struct slog *l = &s->logs[i];
+    struct peer_log at = {.log = l->log, .seq = l->theirs};
+    const struct ylog *to = NULL;
+    struct ylog end;
+    uint64_t sent = l->sent;
+    int rc = 0;
+    memcpy(at.chain, l->chain, SYNC_CHAIN_BYTES);
+    if (at.seq > 0)
+        rc = sync_place(s->y, &at, &to, e);
+    if (sync_ends(s->y, &l->log, l->theirs, &end)) {
+        l->theirs = end.seq;
+        memcpy(l->chain, end.chain.b, SYNC_CHAIN_BYTES);
+    }
+    l->sent = l->theirs;
+    l->forked = l->fork_due = l->want_due = l->stalled = l->stall_due = l->gap = l->barren = l->asked = false;
+    l->refused = 0;
+    l->ahead_ms = TIME_NONE;
+    if (rc || !to || id_eq(&to->log, &at.log))
+        return rc;
+    l = slog_get(s, &to->log, true);
+    if (!l)
+        return err_set(e, ERR_LIMIT, "the peer names more than %u logs", SESSION_LOGS_MAX);
+    if (at.seq > l->theirs) {
+        l->theirs = at.seq;
+        memcpy(l->chain, at.chain, SYNC_CHAIN_BYTES);
+        l->sent = sent > at.seq ? sent : at.seq;
+    }
+    return 0;
+}
+
+int slogs_branch(struct session *s, bool anew, struct err *e)
+{
+    struct ylog end;
+    int rc = 0;
+    if (group_splits(s->y->env.group) == 0 || s->farewell || s->dismissed)
+        return 0;
+    for (size_t i = 0; rc == 0 && i < s->n_logs; i++) {
+        const struct id log = s->logs[i].log;
+        bool parted = anew && s->logs[i].forked && group_has_splits(s->y->env.group, &log);
+        if (!parted && !sync_ends(s->y, &log, s->logs[i].theirs, &end))
+            continue;
+        rc = branch_log(s, i, e);
+        while (rc == 0 && i > 0 && !id_eq(&s->logs[i].log, &log))
+            i++; /* an entry came before it */
+    }
+    s->ack_due = s->ack_due || anew;
+    return rc || !anew ? rc : slogs_offer(s, e);
 }
 
 /* ---- whom to ask */

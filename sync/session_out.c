@@ -29,7 +29,7 @@ static void put_intro(struct session *s, struct buf *b)
     size_t room = SYNC_HELLO_MAX - b->n - 16;
     buf_init(&intro, SYNC_INTRO_BYTES);
     if (p && (p->last_seen_ms == 0 || p->unanswered))
-        exchange_introduce(s->y, room < SYNC_INTRO_BYTES ? room : SYNC_INTRO_BYTES, &intro);
+        exchange_introduce(s->y, p->unanswered, room < SYNC_INTRO_BYTES ? room : SYNC_INTRO_BYTES, &intro);
     if (p)
         p->unanswered = true;
     put_hello_end(b, buf_view(&intro));
@@ -147,6 +147,22 @@ static bool put_news(struct session *s, struct buf *plain)
     return true;
 }
 
+/* Of a branch frames are to begin where it does: what lies before comes with the log that it branched off.
+ * When that has not come (a gap), they are asked for from what there is of it. */
+static uint64_t want_after(const struct sync *y, const struct slog *l)
+{
+    struct id root;
+    uint64_t base;
+    if (l->forked)
+        return l->probe;
+    group_log_root(y->env.group, &l->log, &root, &base);
+    if (!l->gap || id_eq(&root, &l->log) || sync_log_const(y, &l->log))
+        return sync_have(y, &l->log);
+    const struct ylog *stem = sync_log_const(y, &root);
+    uint64_t have = stem ? stem->seq : 0;
+    return have < base ? have : base;
+}
+
 static bool put_wishes(struct session *s, struct buf *plain)
 {
     size_t n = 0;
@@ -159,10 +175,9 @@ static bool put_wishes(struct session *s, struct buf *plain)
     put_want(plain, n);
     for (size_t i = 0; i < s->n_logs && n > 0; i++) {
         struct slog *l = &s->logs[i];
-        const struct ylog *our = sync_log(s->y, &l->log);
         if (!l->want_due)
             continue;
-        put_want_entry(plain, &(struct want_entry){l->log, l->want_go, our ? our->seq : 0});
+        put_want_entry(plain, &(struct want_entry){l->log, l->want_go, want_after(s->y, l)});
         l->want_due = false;
         n--;
     }
@@ -174,8 +189,15 @@ static bool put_wishes(struct session *s, struct buf *plain)
 static bool is_sendable(const struct session *s, const struct slog *l)
 {
     const struct ylog *our = sync_log_const(s->y, &l->log);
-    return l->wanted && !l->forked && !l->refused && !l->barren && our && !id_none(&our->device) &&
-           l->sent < our->seq;
+    return l->wanted && !l->refused && !l->barren && our && !id_none(&our->device) && l->sent < our->seq;
+}
+
+/* A branch goes behind the log that it branched off. */
+static bool stem_waits(struct session *s, const struct slog *l)
+{
+    const struct ylog *our = sync_log_const(s->y, &l->log);
+    const struct slog *stem = id_eq(&our->root, &our->log) ? NULL : slog_get(s, &our->root, false);
+    return stem && is_sendable(s, stem);
 }
 
 /* Frames of one log; a frame that does not fit waits for the next message. */
@@ -212,7 +234,7 @@ static int put_any_frames(struct session *s, struct buf *plain, struct err *e)
     if (s->sent_bytes - s->acked_bytes + SYNC_PLAIN_MAX > SYNC_WINDOW_BYTES)
         return 0;
     for (size_t i = 0; rc == 0 && plain->n == 0 && i < s->n_logs; i++) {
-        if (is_sendable(s, &s->logs[i]))
+        if (is_sendable(s, &s->logs[i]) && !stem_waits(s, &s->logs[i]))
             rc = put_frames_of(s, &s->logs[i], plain, e);
     }
     s->sent_bytes += plain->n;

@@ -48,7 +48,9 @@ static void fill_log(struct reading *r, const struct log_head *h, struct ylog *l
 {
     const struct ylog *old = sync_log_const(r->y, &h->log);
     uint64_t cut;
-    *l = (struct ylog){.log = h->log, .seq = h->seq, .chain = h->chain};
+    *l = (struct ylog){.log = h->log, .seq = h->seq, .chain = h->chain, .newest_ms = h->newest_ms};
+    l->root = h->root;
+    l->base = h->base;
     if (!group_log(r->y->env.group, &h->log, &l->device, &cut))
         l->device = ID_NONE;
     l->own = id_eq(&l->device, &r->y->device);
@@ -96,37 +98,11 @@ int sync_refresh_log(struct sync *y, const struct id *log, struct err *e)
     return rc;
 }
 
-struct chaining {
-    struct hash *chain;
-};
-
-static int chain_op(void *ctx, const struct op_record *r)
-{
-    struct chaining *c = ctx;
-    chain_next(c->chain, &r->hash);
-    return 0;
-}
-
 int sync_chain_at(struct sync *y, const struct ylog *l, uint64_t seq, struct hash *out, struct err *e)
 {
-    uint8_t header[FRAME_HEADER_BYTES];
-    struct frame_row row;
-    struct frame_header h;
-    struct chaining c = {out};
-    uint64_t from = 0;
+    struct log_head h = {.log = l->log, .root = l->root, .seq = l->seq, .base = l->base, .chain = l->chain};
     CHECK(seq > 0 && seq <= l->seq);
-    *out = l->chain;
-    if (seq == l->seq)
-        return 0;
-    chain_start(&l->log, out);
-    int rc = frame_rows_at(y->env.store, &l->log, seq - 1, header, &row, e);
-    if (rc == 0 && frame_header_decode(row.header, &h, NULL) == 0) {
-        from = h.first - 1;
-        *out = h.before;
-    }
-    if (rc && rc != ERR_NOTFOUND)
-        return rc;
-    return store_ops(y->env.store, &l->log, from, seq - from, chain_op, &c, e);
+    return store_chain_at(y->env.store, &h, seq, out, e);
 }
 
 /* ---- sealing */
@@ -185,8 +161,8 @@ int sync_regroup(struct sync *y, struct err *e)
 {
     if (y->env.group->set.n == y->n_records)
         return 0;
+    int rc = sync_branch(y, e);
     y->n_records = y->env.group->set.n;
-    int rc = sync_refresh(y, e);
     for (struct session *s = y->sessions; rc == 0 && s; s = s->next)
         rc = regroup_session(s, e);
     if (rc == 0 && y->env.regrouped)
@@ -304,7 +280,7 @@ int sync_open(struct sync **out, const struct sync_env *env, struct err *e)
     device_id_of(env->keys->sign.pk, &y->device);
     rng_fill(env->rng, y->run, sizeof y->run);
     int rc = peers_load(y, e);
-    rc = rc ? rc : sync_refresh(y, e);
+    rc = rc ? rc : sync_branch(y, e);
     if (rc) {
         sync_close(y);
         return rc;

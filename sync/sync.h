@@ -26,6 +26,7 @@
 #include "sync/group.h"
 
 #define SYNC_MESSAGE_MAX 65535u /* a Noise message */
+#define SYNC_LOGS_MAX 1024u     /* of one vector: a log is opened by each new or restored device */
 #define SYNC_HANDSHAKE_MS 10000 /* a handshake that takes longer is dropped */
 #define SYNC_SILENCE_MS                                                                                      \
     90000 /* a peer that says nothing for so long is gone (pinged after a third of it)                       \
@@ -90,13 +91,16 @@ struct peer_status {
     bool connected;
     uint64_t they_lack, we_lack; /* ops */
     int64_t last_seen_ms;        /* wall; 0 never */
+    int64_t last_heard_ms;       /* of the newest change of its that is here, whoever brought it; 0: none */
     int64_t clock_offset_ms;     /* theirs minus ours, at the last HELLO */
     struct id epoch;             /* the newest they have acknowledged; zeros: none */
-    char reason[160];            /* what keeps them from being equal, in words; "" */
+    char reason[240];            /* what keeps them from being equal, in words and what to do; "" */
 };
 /* fn returns 0 to go on. */
 int sync_peers(struct sync *y, int (*fn)(void *ctx, const struct peer_status *p), void *ctx,
                struct err *e) MUST_CHECK;
+/* Logs that are here and beyond what one HELLO names: they reach nobody. */
+size_t sync_logs_beyond(const struct sync *y);
 /* What the peers have acknowledged is kept from the end of each session on, and every few seconds meanwhile;
  * this does it now. */
 int sync_save(struct sync *y, struct err *e) MUST_CHECK;

@@ -7,6 +7,7 @@
  *   session_logs.c a session's view of the logs: what the peer holds, what was sent, whom to ask
  *   exchange.c     exchange of membership records
  *   peers.c        what peers have acknowledged, kept over restarts; status
+ *   branches.c     logs that branched: what of them is where
  *   sync.c         what all sessions share: our vector, sealing, changes of the group
  *
  * Nothing is queued for sending: each message is made when the driver asks for it, from what has changed
@@ -32,10 +33,13 @@
 /* One of the logs in our store. */
 struct ylog {
     struct id log, device; /* the device by the membership; zeros: no member opened it */
+    struct id root;        /* what it branched off, behind op `base`; itself: it did not */
+    uint64_t base;
     bool own;
     uint64_t seq;
     struct hash chain;
-    int64_t moved_ms; /* monotonic: when ops came last */
+    int64_t newest_ms; /* time of its newest op that was merged */
+    int64_t moved_ms;  /* monotonic: when ops came last */
 };
 
 struct peer_log {
@@ -83,7 +87,9 @@ struct slog {
     bool wanted;      /* by the peer */
     bool asked;       /* by us, and nothing else since */
     bool want_due, want_go;
-    bool forked, fork_due;
+    bool forked,
+        fork_due; /* its histories differ, and where is not known here yet: looked for from `probe` on */
+    uint64_t probe, probe_step;
     bool stalled, stall_due; /* by us: a frame of it could not be taken from this peer */
     uint8_t stall_reason;
     uint64_t stall_seq;
@@ -157,6 +163,14 @@ int sync_refresh_log(struct sync *y, const struct id *log, struct err *e) MUST_C
 int sync_seal(struct sync *y, struct err *e) MUST_CHECK;
 /* Membership records were added: what follows from it, for all sessions. */
 int sync_regroup(struct sync *y, struct err *e) MUST_CHECK;
+/* What the store has to do for branchings that the group knows, and what the group has to know of it. */
+int sync_branch(struct sync *y, struct err *e) MUST_CHECK;
+/* How far we hold a log; of a branch of which nothing is here: where its frames are to begin. */
+uint64_t sync_have(const struct sync *y, const struct id *log);
+/* Whether a log ends before op `seq` because it branched there; *end is what we hold of it. */
+bool sync_ends(const struct sync *y, const struct id *log, uint64_t seq, struct ylog *end);
+/* The log of ours, of a family that branched, that holds this place; NULL. */
+int sync_place(struct sync *y, const struct peer_log *at, const struct ylog **out, struct err *e) MUST_CHECK;
 /* The chain of a log of ours after `seq` (1..its end). */
 int sync_chain_at(struct sync *y, const struct ylog *l, uint64_t seq, struct hash *out,
                   struct err *e) MUST_CHECK;
@@ -175,6 +189,8 @@ int peers_save(struct sync *y, struct peer *p, struct err *e) MUST_CHECK;
 void peers_save_quietly(struct sync *y, struct peer *p); /* p NULL: all */
 /* The least that a member acknowledged of a log. */
 uint64_t peers_floor(struct sync *y, const struct ylog *l);
+/* What they acknowledged of a log that branched since, they hold of its branches. */
+int peers_branch(struct sync *y, struct err *e) MUST_CHECK;
 
 /* ---- exchange.c */
 int exchange_hello(struct session *s, const struct msg *m, struct err *e) MUST_CHECK;
@@ -184,8 +200,9 @@ int exchange_records(struct session *s, const struct msg *m, struct err *e) MUST
 int exchange_more(struct session *s, struct err *e) MUST_CHECK;
 /* The next HAVES or RECORDS; false: none. */
 bool exchange_output(struct session *s, struct buf *plain);
-/* Appends records that show this device to be a member, at most `room` bytes. */
-void exchange_introduce(const struct sync *y, size_t room, struct buf *out);
+/* Appends records that show this device to be a member, at most `room` bytes: its adding with all that this
+ * one has seen, or (`all`) all there are, since a removal may be what the other side does not know. */
+void exchange_introduce(const struct sync *y, bool all, size_t room, struct buf *out);
 /* Takes those of a caller that is not known here. */
 int exchange_introduced(struct session *s, struct bytes intro, struct err *e) MUST_CHECK;
 /* What a removed device is to get. */
@@ -199,6 +216,10 @@ int slogs_ack(struct session *s, const struct msg *m, struct err *e) MUST_CHECK;
 /* Logs of ours that the peer gets unasked. */
 int slogs_offer(struct session *s, struct err *e) MUST_CHECK;
 int slog_fork(struct session *s, struct slog *l, struct err *e) MUST_CHECK;
+/* The same for what is under way; anew: branchings became known, and what had parted may be a branch now. */
+int slogs_branch(struct session *s, bool anew, struct err *e) MUST_CHECK;
+/* Histories part before what came: looks further back. */
+void slog_look_back(struct slog *l, uint64_t first);
 /* Whom to ask for what: marks entries for WANT. *next_ms: when to look again. */
 void slogs_plan(struct session *s, int64_t *next_ms);
 /* Asks anew for everything that had stalled. */

@@ -37,7 +37,7 @@ struct chat_request {
 };
 
 #define ENDPOINT_PARTS_MAX 64
-#define ENDPOINT_TEXTS_MAX 256 /* of one endpoint_embed() */
+#define ENDPOINT_TEXTS_MAX 64 /* of one endpoint_embed() */
 
 /* What came back. Views are valid for the call of answer_fn. */
 struct answer {

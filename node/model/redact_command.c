@@ -18,6 +18,7 @@ enum flag_kind {
     FLAG_COMMA,    /* -u user,secret */
     FLAG_COOKIE,   /* -b name=secret */
     FLAG_SOURCE,   /* -passin pass:secret */
+    FLAG_LAST,     /* -b file user secret: the last operand; other letters may stand in the cluster */
 };
 
 struct redact_command {
@@ -46,6 +47,7 @@ static const struct redact_command commands[] = {
     {"evil-winrm", "-p", FLAG_NEXT},
     {"gpg", "--passphrase", FLAG_NEXT},
     {"helm registry login", "-p", FLAG_NEXT},
+    {"htpasswd", "-b", FLAG_LAST},
     {"http", "-a", FLAG_USERPASS},
     {"http", "--auth", FLAG_USERPASS},
     {"https", "-a", FLAG_USERPASS},
@@ -212,6 +214,25 @@ static bool is_bare_stand_in(const struct scan *s, const struct value *v)
     return false;
 }
 
+/* The last of at least two operands; a redirection, its file descriptor and the next command are none. */
+static bool last_operand(struct scan *s, size_t at, struct value *v)
+{
+    struct value word;
+    size_t operands = 0;
+    while (value_read(s, at, ";|&<>", &word)) {
+        bool redirected = strchr("<>", ch_at(s, word.to)) != NULL && ch_at(s, word.to) != 0;
+        if (redirected && word.quote == 0 && value_is_digits(s, &word))
+            break;
+        if (operands > 0 || word.quote != 0 || s->p[word.from] != '-') {
+            *v = word;
+            operands++;
+        }
+        at = word.to + (word.quote != 0);
+        at += scan_run(s, at, CH_BLANK, 8);
+    }
+    return operands >= 2;
+}
+
 static bool read_flag_value(struct scan *s, size_t at, enum flag_kind kind, size_t max, struct value *v)
 {
     switch (kind) {
@@ -225,6 +246,8 @@ static bool read_flag_value(struct scan *s, size_t at, enum flag_kind kind, size
         return part_after(s, at, '=', max, v) && v->to - v->from >= 8;
     case FLAG_SOURCE:
         return scan_is(s, at, "pass:") && value_read(s, at + 5, ";|&", v);
+    case FLAG_LAST:
+        return last_operand(s, at, v);
     case FLAG_NEXT:
     case FLAG_GLUED:
     case FLAG_BOTH:
@@ -238,6 +261,11 @@ static bool read_flag_value(struct scan *s, size_t at, enum flag_kind kind, size
 static size_t flag_end(struct scan *s, size_t at, const struct redact_command *c)
 {
     size_t n = strlen(c->flag);
+    if (c->kind == FLAG_LAST) {
+        size_t letters = s->p[at] == '-' ? scan_run(s, at + 1, CH_ALNUM, 12) : 0;
+        bool among = letters > 0 && memchr(s->p + at + 1, c->flag[1], letters) != NULL;
+        return among ? at + 1 + letters : 0;
+    }
     if (scan_is(s, at, c->flag))
         return at + n;
     if (n != 2 || c->kind == FLAG_GLUED || s->p[at] != '-')

@@ -81,10 +81,27 @@ static int epoch_say(const struct attention *a)
     return say(a, "there is no key that all devices share: %s (selfsame devices rotate)", e.text);
 }
 
+static int logs_say(const struct attention *a)
+{
+    size_t beyond = sync_logs_beyond(a->n->sync);
+    if (beyond == 0) {
+        return 0;
+    }
+    return say(
+        a,
+        "%zu of the logs here are beyond the %u that devices exchange: what was written in them reaches no "
+        "other device, nor theirs this one; a log is opened at every restore: found a new group with fresh "
+        "devices (selfsame init --renew)",
+        beyond, SYNC_LOGS_MAX);
+}
+
 int put_attention(struct node *n, cJSON *list, struct err *e)
 {
     struct attention a = {.n = n, .list = list};
     int rc = identity_say(&a);
+    if (rc == 0 && n->share_narrowed) {
+        rc = say(&a, "%s", NODE_SHARE_NARROWED);
+    }
     if (rc == 0 && n->audit_broken) {
         rc = say(&a, "the audit rules cannot be read: nothing is observed until they are mended "
                      "(selfsame config audit.rules)");
@@ -94,6 +111,9 @@ int put_attention(struct node *n, cJSON *list, struct err *e)
     }
     if (rc == 0) {
         rc = epoch_say(&a);
+    }
+    if (rc == 0) {
+        rc = logs_say(&a);
     }
     if (rc == 0) {
         rc = sync_quarantine(n->sync, quarantine_say, &a, e);

@@ -26,6 +26,7 @@ static int peer_fields(cJSON *o, const char *key, const struct peer_status *p)
               put_num(o, "they_lack", (double)p->they_lack) == 0 &&
               put_num(o, "we_lack", (double)p->we_lack) == 0 &&
               put_time(o, "last_seen", p->last_seen_ms) == 0 &&
+              put_time(o, "last_heard", p->last_heard_ms) == 0 &&
               put_num(o, "clock_offset_ms", (double)p->clock_offset_ms) == 0 &&
               put_str(o, "reason", p->reason) == 0;
     return ok ? 0 : ERR_NOMEM;

@@ -2,6 +2,7 @@
 #include "node/serve/api_int.h"
 
 #include "node/config.h"
+#include "node/infer/endpoint.h"
 #include "node/share.h"
 #include "node/watchlist.h"
 
@@ -106,6 +107,9 @@ int api_config(struct node *n, const cJSON *req, cJSON *doc, struct err *e)
     }
     if (rc == 0 && change) {
         rc = share_apply(n, e);
+    }
+    if (rc == 0 && change && n->endpoint != NULL && bytes_starts(key, BYTES_LIT("endpoint."))) {
+        endpoint_reload(n->endpoint);
     }
     for (const struct setting *s = settings; rc == 0 && s->key != NULL; s++) {
         if (k == NULL || s == k) {

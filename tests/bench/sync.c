@@ -17,6 +17,7 @@
 #include "tests/support/tmp.h"
 
 #include <sodium.h>
+#include <sqlite3.h>
 #include <sys/stat.h>
 
 #define DEVICES 3
@@ -42,11 +43,14 @@ enum figure {
     PAIR_MS,
     WRITE_P50,
     WRITE_P99,
+    WRITE_CPU,
     FIRST_B_MS,
     FIRST_C_MS,
+    FIRST_CPU,
     FIRST_BYTES,
     FIRST_BACK,
     REJOIN_MS,
+    REJOIN_CPU,
     REJOIN_KB,
     REJOIN_ALL_KB,
     REJOIN_MESSAGES,
@@ -58,6 +62,7 @@ enum figure {
     LIVE_BYTES,
     OPEN_MS,
     DISK_BYTES,
+    DISK_BARE_BYTES,
     RSS_MB,
     FIGURES
 };
@@ -83,6 +88,14 @@ static int64_t wall_ms(void *ctx)
     (void)ctx;
     clock_gettime(CLOCK_REALTIME, &t);
     return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+/* What this process has used of the processor, the system's part included. */
+static double cpu_ms(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
 }
 
 static int64_t mono_ms(void *ctx)
@@ -249,9 +262,10 @@ static void p1(struct bench *b, bool show)
         record_make(b, &r);
         record_hash_in(&st, &r, &bytes);
         b->ids[i] = r.id;
-        double start = workload_us();
+        double start = workload_us(), cpu = cpu_ms();
         record_write(&b->d[0], &r);
         us[i] = workload_us() - start;
+        b->v[WRITE_CPU] += (cpu_ms() - cpu) * 1000 / (double)b->n;
     }
     crypto_hash_sha256_final(&st, digest);
     if (show) {
@@ -336,10 +350,11 @@ static void compare(struct bench *b, size_t n, const char *phase)
 
 static void p2(struct bench *b)
 {
-    double start = workload_us();
+    double start = workload_us(), cpu = cpu_ms();
     connect_pair(b, 0, 0, 1);
     pump(b);
     b->v[FIRST_B_MS] = (workload_us() - start) / 1000;
+    b->v[FIRST_CPU] = cpu_ms() - cpu;
     b->v[FIRST_BYTES] = (double)b->wire[0].bytes[0] / (double)b->n;
     b->v[FIRST_BACK] = (double)b->wire[0].bytes[1];
     cut(&b->wire[0]);
@@ -403,13 +418,14 @@ static void p3(struct bench *b)
 
 static void p4(struct bench *b)
 {
-    double start = workload_us();
+    double start = workload_us(), cpu = cpu_ms();
     uint64_t all = 0, most = 0, messages = 0, in[DEVICES] = {0};
     connect_pair(b, 0, 0, 1);
     connect_pair(b, 1, 0, 2);
     connect_pair(b, 2, 1, 2);
     pump(b);
     b->v[REJOIN_MS] = (workload_us() - start) / 1000;
+    b->v[REJOIN_CPU] = cpu_ms() - cpu;
     for (size_t i = 0; i < DEVICES; i++) {
         const struct wire *w = &b->wire[i];
         in[w->device[1]] += w->bytes[0];
@@ -448,7 +464,7 @@ static void p6(struct bench *b)
         before += b->wire[i].bytes[0] + b->wire[i].bytes[1];
     for (size_t i = 0; i < LIVE; i++) {
         double start = workload_us();
-        edit(b, &b->d[i % DEVICES], b->n / 3 + i, 0);
+        edit(b, &b->d[i % DEVICES], b->n - LIVE + i, 0);
         changed(&b->d[i % DEVICES]);
         pump(b);
         ms[i] = (workload_us() - start) / 1000;
@@ -459,6 +475,25 @@ static void p6(struct bench *b)
     b->v[LIVE_P50] = percentile(ms, LIVE, 50);
     b->v[LIVE_P99] = percentile(ms, LIVE, 99);
     compare(b, DEVICES, "P6");
+}
+
+/* Bytes of the pages that hold no full-text index. */
+static double bare_bytes(const char *path)
+{
+    sqlite3 *db;
+    sqlite3_stmt *q;
+    CHECK(sqlite3_open_v2(path, &db, SQLITE_OPEN_READONLY, NULL) == SQLITE_OK);
+    CHECK(sqlite3_prepare_v2(db,
+                             "SELECT sum(pgsize) FROM dbstat WHERE name NOT IN (SELECT t.name || x.part FROM"
+                             " sqlite_schema t, (SELECT '_data' part UNION SELECT '_idx' UNION SELECT"
+                             " '_docsize' UNION SELECT '_config' UNION SELECT '_content') x WHERE t.sql LIKE"
+                             " '%USING fts5%')",
+                             -1, &q, NULL) == SQLITE_OK);
+    CHECK(sqlite3_step(q) == SQLITE_ROW);
+    double bytes = sqlite3_column_double(q, 0);
+    (void)sqlite3_finalize(q);
+    (void)sqlite3_close(db);
+    return bytes;
 }
 
 static void p7_p8(struct bench *b)
@@ -477,6 +512,7 @@ static void p7_p8(struct bench *b)
     device_close(&b->d[1]);
     CHECK(stat(b->d[1].path, &st) == 0);
     b->v[DISK_BYTES] = (double)st.st_size / (double)(b->n + b->n / 50);
+    b->v[DISK_BARE_BYTES] = bare_bytes(b->d[1].path) / (double)(b->n + b->n / 50);
 }
 
 static void run(struct bench *b, size_t n, uint64_t seed, bool show)
@@ -511,11 +547,14 @@ static const struct {
     [PAIR_MS] = {"P0 create and pair, ms", 0},
     [WRITE_P50] = {"P1 write, p50 us", 60},
     [WRITE_P99] = {"P1 write, p99 us", 0},
+    [WRITE_CPU] = {"P1 write, mean CPU us", 0},
     [FIRST_B_MS] = {"P2 first sync A to B, ms", 300},
     [FIRST_C_MS] = {"P2 first sync A to C, ms", 300},
+    [FIRST_CPU] = {"P2 first sync A to B, CPU ms", 0},
     [FIRST_BYTES] = {"P2 wire, B a record", 140},
     [FIRST_BACK] = {"P2 wire back, B", 0},
     [REJOIN_MS] = {"P4 rejoin, ms", 100},
+    [REJOIN_CPU] = {"P4 rejoin, CPU ms", 0},
     [REJOIN_KB] = {"P4 most that one receives, KB", 200},
     [REJOIN_ALL_KB] = {"P4 all three links, KB", 0},
     [REJOIN_MESSAGES] = {"P4 messages", 0},
@@ -527,6 +566,7 @@ static const struct {
     [LIVE_BYTES] = {"P6 all links, B an edit", 0},
     [OPEN_MS] = {"P7 cold open, ms", 50},
     [DISK_BYTES] = {"P8 disk with index, B a record", 0},
+    [DISK_BARE_BYTES] = {"P8 disk without index, B a record", 400},
     [RSS_MB] = {"memory, MB a device", 40},
 };
 

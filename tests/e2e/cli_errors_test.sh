@@ -107,6 +107,22 @@ cat "$work/good.db" >"$SELFSAME_HOME/selfsame.db"
 run export
 check "the good database is good again" eval 'status_is 0 && said "drinks tea"'
 
+# --- a database that was deleted
+mv "$SELFSAME_HOME/selfsame.db" "$work/kept.db"
+rm -f "$SELFSAME_HOME/selfsame.db-wal" "$SELFSAME_HOME/selfsame.db-shm"
+run show
+check "a deleted database: reading says so and starts none" eval '[ "$status" -ne 0 ] && complained "backup" && [ ! -e "$SELFSAME_HOME/selfsame.db" ]'
+run tell "begins again"
+check "a change starts an empty one, and says so" eval 'status_is 0 && complained "an empty one was started" && complained "from a backup"'
+run tell "goes on"
+check "once" eval 'status_is 0 && ! complained "an empty one was started"'
+rm -f "$SELFSAME_HOME/selfsame.db-wal" "$SELFSAME_HOME/selfsame.db-shm"
+mv "$work/kept.db" "$SELFSAME_HOME/selfsame.db"
+run tell "is back"
+check "put back, nothing is said" eval 'status_is 0 && ! complained "an empty one was started"'
+run export
+check "and what it held is there" said "drinks tea"
+
 # --- full disks
 if [ -w /dev/full ]; then
     "$SELFSAME" show --all >/dev/full 2>"$work/err"

@@ -28,6 +28,33 @@ restored_told() {
 }
 check "status says what happened" restored_told
 
+# --- an older backup that goes on before it meets anybody: two histories of one log
+down desktop
+cp -a "$work/desktop" "$work/backup2"
+up desktop
+on desktop tell "said in one history"
+check "what is said in one history arrives" until_so 20 knows laptop "said in one history"
+down desktop
+rm -rf "$work/desktop"
+cp -a "$work/backup2" "$work/desktop"
+on desktop tell "said in the other history"
+up desktop
+check "what is said in the other arrives as well" until_so 20 knows laptop "said in the other history"
+check "and the first comes back" until_so 20 knows desktop "said in one history"
+parted_told() {
+    attention_on desktop | grep -q 'both histories'
+}
+check "status says what happened" until_so 20 parted_told
+on desktop tell "said after the two histories"
+check "the device goes on" until_so 20 knows laptop "said after the two histories"
+check "both are the same" until_so 20 same laptop desktop
+not_diverged() {
+    ! quietly "$1" status --json | grep -q '"state":"diverged"'
+}
+check "and no log is said to differ" eval 'not_diverged laptop && not_diverged desktop'
+on laptop doctor
+check "the logs verify" test "$status" -eq 0
+
 # --- an older database alone
 down desktop
 cp "$work/backup/selfsame.db" "$work/desktop/selfsame.db"

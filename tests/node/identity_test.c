@@ -1,6 +1,7 @@
 /* What becomes of a device after restores, copies and losses. */
 #include "node/identity.h"
 
+#include "node/job.h"
 #include "node/join.h"
 #include "node/words.h"
 #include "tests/node/household.h"
@@ -100,6 +101,45 @@ static void lost_key_file_is_noticed_and_explained(void **state)
     assert_int_equal(unlink(keys), 0);
     assert_int_equal(node_open(&x, &o, &e), ERR_ATTENTION);
     assert_non_null(strstr(e.hint, "selfsame init --renew"));
+}
+
+/* A history without times: equal commands are told apart by their number. */
+static uint64_t plain_history(void)
+{
+    char path[TMP_PATH_BYTES], cursor[TMP_PATH_BYTES + 32];
+    struct err e = ERR_INIT;
+    struct job *j = NULL;
+    tmp_write(tmp_path(&dir, "plain", path), BYTES_LIT("make check\nmake\nmake check\nls -l\nmake check\n"));
+    snprintf(cursor, sizeof(cursor), "cursor:bash:%s", path);
+    assert_int_equal(local_set(n->store, cursor, BYTES_NONE, &e), 0);
+    struct job_spec spec = {.source = "bash", .path = path, .budget_ms = 1000};
+    assert_int_equal(job_open(&j, n, &spec, &e), 0);
+    int rc = 1;
+    while (rc == 1) {
+        rc = job_step(j, &e);
+    }
+    assert_int_equal(rc, 0);
+    uint64_t added = job_counts(j)->added;
+    job_close(j);
+    return added;
+}
+
+static void sources_imported_again_after_a_lost_key_file_are_recognised(void **state)
+{
+    (void)state;
+    struct household_model before;
+    assert_int_equal(plain_history(), 5);
+    uint64_t observations = household_observations(n);
+    household_model(n, &before);
+    shut();
+    assert_int_equal(unlink(keys), 0);
+    renew("", 0);
+    n = household_open(&dir, "laptop");
+    assert_int_equal(plain_history(), 0);
+    assert_int_equal(household_history(&dir, n), 0);
+    assert_int_equal(household_observations(n), observations);
+    household_assert_model(n, &before);
+    household_model_free(&before);
 }
 
 static void lost_key_file_is_mended_and_nothing_counts_twice(void **state)
@@ -228,6 +268,7 @@ int main(void)
         T(restored_database_goes_on_in_a_new_log),
         T(lost_key_file_is_noticed_and_explained),
         T(lost_key_file_is_mended_and_nothing_counts_twice),
+        T(sources_imported_again_after_a_lost_key_file_are_recognised),
         T(copy_gets_keys_of_its_own),
         T(recovery_words_bring_a_device_back_into_its_group),
         T(words_of_another_group_change_nothing),

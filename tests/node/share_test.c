@@ -213,6 +213,30 @@ static void another_devices_level_widens_nothing_here(void **state)
     assert_level(b, "git", "nothing");
 }
 
+static void older_database_widens_nothing(void **state)
+{
+    (void)state;
+    char db[TMP_PATH_BYTES], old[TMP_PATH_BYTES];
+    share(a, "bash text\\ngit nothing");
+    node_close(a);
+    tmp_copy(tmp_path(&dir, "laptop/selfsame.db", db), tmp_path(&dir, "yesterday", old));
+    a = household_open(&dir, "laptop");
+    assert_false(a->share_narrowed);
+    share(a, "bash nothing\\ngit text");
+    node_close(a);
+    tmp_copy(old, db);
+    a = household_open(&dir, "laptop");
+    assert_true(a->share_narrowed);
+    assert_level(a, "bash", "nothing");
+    assert_level(a, "git", "nothing");
+    assert_level(a, "zsh", "counts");
+    share(a, "bash text");
+    node_close(a);
+    a = household_open(&dir, "laptop");
+    assert_false(a->share_narrowed);
+    assert_level(a, "bash", "text");
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -228,6 +252,7 @@ int main(void)
         T(the_setting_does_not_leave_the_device),
         T(one_source_is_changed_and_the_others_stay),
         T(another_devices_level_widens_nothing_here),
+        T(older_database_widens_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,7 +6,7 @@
 #include "sync/sync_int.h"
 #include "tests/sync/house.h"
 
-#define MEET_PAIRS 16
+#define MEET_PAIRS 24
 
 struct pair {
     struct session *s[2]; /* end 0 connected; NULL: closed */

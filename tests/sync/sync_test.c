@@ -436,54 +436,285 @@ static void a_restored_device_gets_its_own_ops_back_and_opens_a_new_log(void **s
     scene_release(&s);
 }
 
-static void a_fork_is_reported_on_both_sides_and_nothing_is_lost(void **state)
+/* Device 0 opens the log that it goes on in. */
+static void renew_log(struct scene *s, uint8_t n)
+{
+    struct device *d = &s->h.device[0];
+    struct err e = ERR_INIT;
+    d->log = (struct id){{n}};
+    house_ok(group_open_log(d->group, &d->log, HOUSE_MS, &e), &e);
+    store_use_log(d->store, &d->log, &d->id);
+    sync_log_renewed(s->m.sync[0], &d->log);
+    meet_changed(&s->m, 0);
+}
+
+static int list_head(void *ctx, const struct log_head *h)
+{
+    struct buf *b = ctx;
+    return buf_append(b, h->log.b, ID_BYTES) || buf_append(b, &h->seq, sizeof h->seq) ||
+           buf_append(b, h->chain.b, HASH_BYTES);
+}
+
+static void all_alike(struct scene *s)
+{
+    struct buf first, other;
+    struct err e = ERR_INIT;
+    buf_init(&first, 1u << 16);
+    house_ok(store_logs(s->h.device[0].store, list_head, &first, &e), &e);
+    for (size_t i = 0; i < s->h.n; i++) {
+        buf_init(&other, 1u << 16);
+        house_ok(store_logs(s->h.device[i].store, list_head, &other, &e), &e);
+        assert_true(bytes_eq(buf_view(&first), buf_view(&other)));
+        buf_release(&other);
+        assert_true(meet_equal(&s->m, 0, i));
+        assert_true(house_same_groups(&s->h, 0, i));
+        house_ok(store_verify(s->h.device[i].store, &e), &e);
+        house_ok(store_check(s->h.device[i].store, &e), &e);
+    }
+    buf_release(&first);
+}
+
+static void nobody_lacks_anything(struct scene *s)
+{
+    struct peer_status p;
+    for (size_t i = 0; i + 1 < s->h.n; i++) {
+        for (size_t k = i; k < i + 2; k++) {
+            meet_status(&s->m, k, 2 * i + 1 - k, &p);
+            if (p.state != PEER_EQUAL || p.they_lack || p.we_lack)
+                fail_msg("%s of %zu at %zu: %s", p.name, k, 2 * i + 1 - k, p.reason);
+        }
+    }
+}
+
+static void histories_that_share_nothing_end_up_everywhere(void **state)
 {
     struct scene s;
-    struct peer_status p;
     (void)state;
     scene_init(&s, 3, 17);
-    struct device *d = &s.h.device[0];
+    struct id log = s.h.device[0].log;
     tell_many(&s, 0, 30);
     (void)meet_pair(&s.m, 0, 1);
     meet_run(&s.m);
-    uint64_t kept = head_of(&s, 1, &d->log);
+    uint64_t kept = head_of(&s, 1, &log);
     lose_database(&s);
     tell_many(&s, 0, 10); /* under the old log, before it met anybody */
     tell_many(&s, 1, 5);
-    uint64_t branch = head_of(&s, 0, &d->log);
+    uint64_t branch = head_of(&s, 0, &log);
+    assert_true(kept > branch && branch > 0);
     (void)meet_pair(&s.m, 0, 1);
+    (void)meet_pair(&s.m, 1, 2);
     meet_run(&s.m);
     assert_int_equal(sync_identity(s.m.sync[0]), IDENTITY_FORKED);
-    meet_status(&s.m, 0, 1, &p);
-    assert_int_equal(p.state, PEER_DIVERGED);
-    meet_status(&s.m, 1, 0, &p);
-    assert_int_equal(p.state, PEER_DIVERGED);
-    assert_true(strlen(p.reason) > 0);
-    assert_int_equal(head_of(&s, 1, &d->log), kept);
-    assert_int_equal(head_of(&s, 0, &d->log), branch);
-    assert_int_equal(head_of(&s, 0, &s.h.device[1].log), 6); /* other logs go on */
+    assert_true(sync_identity_pulled(s.m.sync[0]));
+    renew_log(&s, 78);
+    meet_tell(&s.m, 0, "in the new log");
+    meet_run(&s.m);
+    assert_int_equal(head_of(&s, 2, &log), 0);
+    assert_int_equal(group_splits(s.h.device[2].group), 1);
+    all_alike(&s);
+    nobody_lacks_anything(&s);
     meet_restart(&s.m, 1);
-    meet_status(&s.m, 0, 1, &p);
-    assert_int_equal(p.state, PEER_DIVERGED);
+    all_alike(&s);
     scene_release(&s);
 }
 
-static void a_longer_fork_is_found_as_well(void **state)
+/* A copy of device 0's store, as a backup of the folder; it goes on in the copy. */
+struct backup {
+    struct store *store;
+    struct group *group;
+};
+
+struct copying {
+    struct store *to;
+    struct err e;
+};
+
+static int copy_op(void *ctx, const struct op_record *r)
+{
+    struct copying *c = ctx;
+    house_ok(store_receive(c->to, r, &c->e), &c->e);
+    return 0;
+}
+
+static int copy_record(void *ctx, const struct hash *hash, struct bytes record)
+{
+    struct copying *c = ctx;
+    house_ok(members_add(c->to, hash, record, &c->e), &c->e);
+    return 0;
+}
+
+static void back_up(struct scene *s, struct backup *b, const char *name)
+{
+    struct device *d = &s->h.device[0];
+    struct copying c = {.e = ERR_INIT};
+    char path[TMP_PATH_BYTES];
+    tmp_path(&s->h.dir, name, path);
+    struct store_config cfg = {.path = path, .vfs = "memdb", .clock = &s->h.clock, .rng = &s->h.rng};
+    house_ok(store_open(&c.to, &cfg, &c.e), &c.e);
+    store_use_log(c.to, &d->log, &d->id);
+    house_ok(store_ops(d->store, &d->log, 0, UINT64_MAX, copy_op, &c, &c.e), &c.e);
+    house_ok(members_each(d->store, copy_record, &c, &c.e), &c.e);
+    house_ok(group_open(&b->group, c.to, &d->keys, &s->h.rng, &c.e), &c.e);
+    b->store = c.to;
+}
+
+/* Device 0 is the backup now, and what it was lies in *b. */
+static void swap(struct scene *s, struct backup *b)
+{
+    struct device *d = &s->h.device[0];
+    struct err e = ERR_INIT;
+    struct backup was = {d->store, d->group};
+    for (size_t i = 0; i < s->m.n; i++) {
+        if (s->m.pair[i].device[0] == 0 || s->m.pair[i].device[1] == 0)
+            meet_cut(&s->m.pair[i]);
+    }
+    sync_close(s->m.sync[0]);
+    d->store = d->env.store = b->store;
+    d->group = d->env.group = b->group;
+    *b = was;
+    struct sync_env env = {d->store, d->group, &d->keys, &s->h.clock, &s->h.rng, d->log, NULL, NULL, NULL};
+    house_ok(sync_open(&s->m.sync[0], &env, &e), &e);
+}
+
+static void drop(struct backup *b)
+{
+    group_close(b->group);
+    store_close(b->store);
+}
+
+/* `common` ops, then `kept` and `other` ones, each history first known to another device; they meet in three
+ * orders. */
+static void two_histories(uint64_t seed, size_t common, size_t kept, size_t other)
+{
+    static const size_t orders[3][3][2] = {
+        {{0, 1}, {1, 2}, {0, 2}}, {{1, 2}, {0, 1}, {2, 0}}, {{2, 1}, {2, 0}, {1, 0}}};
+    struct scene s;
+    struct backup b;
+    scene_init(&s, 3, seed);
+    struct id log = s.h.device[0].log;
+    tell_many(&s, 0, common);
+    (void)meet_pair(&s.m, 0, 1);
+    (void)meet_pair(&s.m, 0, 2);
+    meet_run(&s.m);
+    uint64_t at = head_of(&s, 1, &log);
+    back_up(&s, &b, "backup");
+    tell_many(&s, 0, kept);
+    meet_cut(&s.m.pair[1]);
+    meet_run(&s.m);
+    swap(&s, &b);
+    tell_many(&s, 0, other);
+    (void)meet_pair(&s.m, 0, 2); /* who does not know of the first history */
+    meet_run(&s.m);
+    assert_int_equal(sync_identity(s.m.sync[0]), IDENTITY_FINE);
+    for (size_t i = 0; i < 3; i++)
+        (void)meet_pair(&s.m, orders[seed % 3][i][0], orders[seed % 3][i][1]);
+    meet_run(&s.m);
+    for (size_t i = 0; i < 4; i++) { /* what was asked for elsewhere and did not come is asked for again */
+        test_clock_advance(&s.h.test_clock, 11000);
+        meet_run(&s.m);
+    }
+    assert_int_equal(sync_identity(s.m.sync[0]), IDENTITY_FORKED);
+    assert_true(sync_identity_pulled(s.m.sync[0]));
+    renew_log(&s, 79);
+    meet_tell(&s.m, 0, "in the new log");
+    meet_run(&s.m);
+    assert_int_equal(head_of(&s, 2, &log), at);
+    assert_int_equal(head_of(&s, 1, &log), at);
+    all_alike(&s);
+    nobody_lacks_anything(&s);
+    scene_release(&s);
+    drop(&b);
+}
+
+static void two_histories_of_any_length_become_one_model_everywhere(void **state)
+{
+    static const size_t lengths[] = {1, 3, 127, 150, 400};
+    uint64_t seed = 20;
+    (void)state;
+    for (size_t i = 0; i < 5; i++) {
+        for (size_t k = 0; k < 5; k += 2) {
+            two_histories(seed++, lengths[i], lengths[k], lengths[(i + k) % 5]);
+        }
+    }
+}
+
+static void more_histories_than_a_log_may_have_are_refused_and_told(void **state)
+{
+    struct scene s;
+    struct backup b[LOG_BRANCHES_MAX + 1];
+    struct peer_status p;
+    (void)state;
+    scene_init(&s, 2, 60);
+    struct id log = s.h.device[0].log;
+    tell_many(&s, 0, 3);
+    (void)meet_pair(&s.m, 0, 1);
+    meet_run(&s.m);
+    for (size_t i = 0; i < LOG_BRANCHES_MAX + 1; i++) {
+        char name[16];
+        (void)snprintf(name, sizeof name, "copy%zu", i);
+        back_up(&s, &b[i], name);
+    }
+    for (size_t i = 0; i < LOG_BRANCHES_MAX + 1; i++) {
+        swap(&s, &b[i]);
+        tell_many(&s, 0, 1);
+        (void)meet_pair(&s.m, 0, 1);
+        meet_run(&s.m);
+        meet_status(&s.m, 0, 1, &p);
+        if (i < LOG_BRANCHES_MAX && p.state == PEER_DIVERGED)
+            fail_msg("history %zu: %s", i, p.reason);
+    }
+    meet_status(&s.m, 1, 0, &p);
+    assert_int_equal(p.state, PEER_DIVERGED);
+    assert_non_null(strstr(p.reason, "device0"));
+    assert_non_null(strstr(p.reason, "init --renew"));
+    char id[ID_TEXT + 1];
+    id_text(&log, id);
+    id[8] = '\0';
+    assert_non_null(strstr(p.reason, id));
+    scene_release(&s);
+    for (size_t i = 0; i < LOG_BRANCHES_MAX + 1; i++)
+        drop(&b[i]);
+}
+
+static void a_device_met_only_through_another_is_heard_of_and_not_said_to_be_in_step(void **state)
 {
     struct scene s;
     struct peer_status p;
     (void)state;
-    scene_init(&s, 2, 18);
-    tell_many(&s, 0, 30);
+    scene_init(&s, 3, 61);
+    meet_status(&s.m, 0, 2, &p);
+    assert_string_equal(p.reason, "never met");
+    tell_many(&s, 2, 4);
+    (void)meet_pair(&s.m, 1, 2);
+    meet_run(&s.m);
     (void)meet_pair(&s.m, 0, 1);
     meet_run(&s.m);
-    lose_database(&s);
-    tell_many(&s, 0, 200);
-    (void)meet_pair(&s.m, 1, 0);
-    meet_run(&s.m);
-    assert_int_equal(sync_identity(s.m.sync[0]), IDENTITY_FORKED);
-    meet_status(&s.m, 0, 1, &p);
-    assert_int_equal(p.state, PEER_DIVERGED);
+    meet_status(&s.m, 2, 0, &p);
+    assert_int_equal(p.state, PEER_OFFLINE);
+    assert_int_equal(p.last_seen_ms, 0);
+    assert_int_equal(p.last_heard_ms, HOUSE_MS);
+    assert_non_null(strstr(p.reason, "never met directly; 5 changes of it came through others"));
+    assert_non_null(strstr(p.reason, "device1 has them, too"));
+    assert_true(p.they_lack > 0); /* nothing that it has not acknowledged itself counts as there */
+    scene_release(&s);
+}
+
+static void logs_beyond_what_a_hello_names_are_counted(void **state)
+{
+    struct scene s;
+    struct err e = ERR_INIT;
+    (void)state;
+    scene_init(&s, 2, 62);
+    struct device *d = &s.h.device[0];
+    for (unsigned i = 0; i < SYNC_LOGS_MAX + 3; i++) {
+        struct id log = {{200, (uint8_t)(i >> 8), (uint8_t)i}};
+        house_ok(group_open_log(d->group, &log, HOUSE_MS, &e), &e);
+        store_use_log(d->store, &log, &d->id);
+        house_tell(&s.h, 0, "one");
+    }
+    meet_restart(&s.m, 0);
+    assert_int_equal(sync_logs_beyond(s.m.sync[0]), 3);
+    assert_int_equal(sync_logs_beyond(s.m.sync[1]), 0);
     scene_release(&s);
 }
 
@@ -506,8 +737,11 @@ int main(void)
         cmocka_unit_test(two_machines_with_one_key_are_told),
         cmocka_unit_test(a_clone_that_calls_is_noticed_and_our_own_node_is_not_one),
         cmocka_unit_test(a_restored_device_gets_its_own_ops_back_and_opens_a_new_log),
-        cmocka_unit_test(a_fork_is_reported_on_both_sides_and_nothing_is_lost),
-        cmocka_unit_test(a_longer_fork_is_found_as_well),
+        cmocka_unit_test(histories_that_share_nothing_end_up_everywhere),
+        cmocka_unit_test(two_histories_of_any_length_become_one_model_everywhere),
+        cmocka_unit_test(more_histories_than_a_log_may_have_are_refused_and_told),
+        cmocka_unit_test(a_device_met_only_through_another_is_heard_of_and_not_said_to_be_in_step),
+        cmocka_unit_test(logs_beyond_what_a_hello_names_are_counted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

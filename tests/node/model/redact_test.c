@@ -174,6 +174,13 @@ static void passwords_on_command_lines_are_found(void **state)
     command_becomes("openssl req -newkey rsa:2048 -keyout key.pem",
                     "openssl req -newkey rsa:2048 -keyout key.pem");
     command_becomes("sshpass -phunter2 ssh h", "sshpass -p[SECRET:password] ssh h");
+    command_becomes("htpasswd -b /etc/f bob hunter2", "htpasswd -b /etc/f bob [SECRET:password]");
+    command_becomes("sudo htpasswd -cbB -C 10 f bob 'a; b'; ls x y",
+                    "sudo htpasswd -cbB -C 10 f bob '[SECRET:password]'; ls x y");
+    command_becomes("htpasswd -n -b bob hunter2 >> f 2>&1", "htpasswd -n -b bob [SECRET:password] >> f 2>&1");
+    command_becomes("htpasswd -nb bob hunter2 2>&1", "htpasswd -nb bob [SECRET:password] 2>&1");
+    command_becomes("htpasswd -b f bob $PW", "htpasswd -b f bob $PW");
+    command_becomes("htpasswd -c /etc/f bob", "htpasswd -c /etc/f bob");
     command_becomes("PGPASSWORD=x1y2 psql -p 5432", "PGPASSWORD=[SECRET:password] psql -p 5432");
     command_becomes("export FOO_TOKEN=abcdef;ls", "export FOO_TOKEN=[SECRET:password];ls");
     command_becomes("docker login -u me -p hunter2 r", "docker login -u me -p [SECRET:password] r");
