@@ -9,6 +9,7 @@
 #include "node/job.h"
 #include "node/pause.h"
 #include "node/share.h"
+#include "node/thinking.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -356,6 +357,7 @@ static void contents_close(struct node *n)
         job_close(n->jobs[i].job);
         n->jobs[i].job = NULL;
     }
+    thinking_close(n);
     infer_close(n->infer);
     audit_free(n->audit);
     sync_close(n->sync);

@@ -185,7 +185,15 @@ int queue_rewind(struct store *s, struct err *e)
 int queue_added(struct store *s, int64_t row, struct err *e)
 {
     int64_t position;
+    struct buf url;
     int rc = position_load(s, &position, e);
+    if (rc == 0 && position < 0) { /* from the first observation on that an endpoint was set at */
+        buf_init(&url, LIMIT_SETTING_BYTES);
+        rc = config_text(s, "endpoint.url", &url, e);
+        bool begins = rc == 0 && url.n > 0;
+        buf_release(&url);
+        return begins ? position_save(s, row - 1, e) : rc;
+    }
     /* All rows from this one on had been erased, so none of them is thought about twice. */
     return rc != 0 || position < row ? rc : position_save(s, row - 1, e);
 }

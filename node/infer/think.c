@@ -12,8 +12,7 @@
 #include <string.h>
 
 #define STATS "think:stats"
-#define REST_MS MS_MINUTE        /* after trouble */
-#define LOOK_MS (10 * MS_MINUTE) /* for settings that changed, and work that came by other ways */
+#define REST_MS MS_MINUTE /* after trouble */
 #define TOKENS_AUDIT 4000u
 #define TOKENS_PROPOSE 4000u
 #define TOKENS_RELATE 3000u
@@ -27,7 +26,7 @@ struct think {
     enum stage stage;
     struct work work;
     bool hurry;
-    int64_t rest_ms; /* monotonic: nothing is done before; 0 */
+    int64_t rest_ms; /* monotonic: nothing is done before; 0. TIME_NONE: until it is woken */
     /* the question that is out, or was answered */
     struct prompt prompt;
     bool prompted;
@@ -423,9 +422,10 @@ static int batch_begin(struct think *t, int64_t *next_ms, struct err *e)
         t->stage = STAGE_AUDIT;
         return 0;
     }
-    int64_t in_ms = wall == TIME_NONE ? LOOK_MS : wall - clock_wall_ms(t->env.clock);
-    *next_ms = now + (in_ms < 0 ? 0 : in_ms > LOOK_MS ? LOOK_MS : in_ms);
+    int64_t in_ms = wall == TIME_NONE ? INT64_MAX : wall - clock_wall_ms(t->env.clock);
+    *next_ms = in_ms <= 0 ? now : wall == TIME_NONE ? TIME_NONE : now + in_ms;
     t->hurry = t->hurry && in_ms <= 0;
+    t->rest_ms = *next_ms;
     return 0;
 }
 
@@ -498,46 +498,58 @@ static int64_t rest(struct think *t, const struct err *e)
     return t->rest_ms;
 }
 
-static bool may_go_on(struct think *t, struct err *e)
+static int may_go_on(struct think *t, struct err *e)
 {
-    if (t->env.may_think != NULL && !t->env.may_think(t->env.may_ctx)) {
-        (void)err_set(e, ERR_PERM, "another device thinks, or this one must not write");
-        return false;
-    }
-    return t->env.mind.ready(t->env.mind.ctx, e) == 0;
+    if (t->env.may_think != NULL && !t->env.may_think(t->env.may_ctx))
+        return err_set(e, ERR_PERM, "this device does not think now");
+    return t->env.mind.ready(t->env.mind.ctx, e);
+}
+
+/* What only a change of settings mends is not looked at again until one wakes it. */
+static int64_t refused(struct think *t, int rc, const struct err *e)
+{
+    (void)rest(t, e);
+    if (rc == ERR_NOTFOUND || rc == ERR_PERM)
+        t->rest_ms = TIME_NONE;
+    return t->rest_ms;
 }
 
 int64_t think_step(struct think *t)
 {
     struct err e = ERR_INIT;
-    int64_t next = TIME_NONE, now = clock_mono_ms(t->env.clock);
-    if (t->ticket != 0)
+    if (t->ticket != 0 || (!t->answered && t->rest_ms == TIME_NONE))
         return TIME_NONE;
-    if (now < t->rest_ms)
+    if (!t->answered && clock_mono_ms(t->env.clock) < t->rest_ms)
         return t->rest_ms;
-    if (!t->answered && !may_go_on(t, &e))
-        return rest(t, &e);
-    if (t->rest_ms != 0)
-        t->trouble[0] = '\0'; /* tried again */
+    int rc = t->answered ? 0 : may_go_on(t, &e);
+    if (rc != 0)
+        return refused(t, rc, &e);
     t->rest_ms = 0;
-    while (t->ticket == 0 && next == TIME_NONE) {
+    t->trouble[0] = '\0'; /* tried again */
+    int64_t next = 0;
+    bool looked = false;
+    while (t->ticket == 0 && !looked) {
         e = ERR_INIT;
         bool idle = t->stage == STAGE_IDLE;
-        int rc = idle ? batch_begin(t, &next, &e) : stage_run(t, &e);
+        rc = idle ? batch_begin(t, &next, &e) : stage_run(t, &e);
+        looked = idle && rc == 0 && t->stage == STAGE_IDLE;
         if (rc == 0)
             continue;
         log_line(t->env.log, LOG_WARN, "think", "%s: %s", think_stage(t), e.text);
-        if (t->stage == STAGE_ADOPT || idle)
-            t->stage = STAGE_IDLE;
         return rest(t, &e);
     }
-    return next;
+    return looked ? next : TIME_NONE;
+}
+
+void think_wake(struct think *t)
+{
+    t->rest_ms = 0;
 }
 
 void think_hurry(struct think *t)
 {
     t->hurry = true;
-    t->rest_ms = 0;
+    think_wake(t);
 }
 
 bool think_busy(const struct think *t)

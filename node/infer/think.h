@@ -58,6 +58,8 @@ void think_close(struct think *t); /* NULL fine; what is under way is asked agai
 int64_t think_step(struct think *t);
 /* Until all that waits now is worked off, batches that are not full are not waited for. */
 void think_hurry(struct think *t);
+/* Looks again at once: something new may wait, or a setting changed. */
+void think_wake(struct think *t);
 bool think_busy(const struct think *t); /* a batch is being thought about */
 /* "audit", "propose", "relate", "revise", "waiting", "writing". */
 const char *think_stage(const struct think *t);

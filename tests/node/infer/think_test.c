@@ -188,11 +188,12 @@ static void see_n(const char *source, unsigned from, unsigned n)
 static void run(const struct script *script)
 {
     mind.next = script;
+    think_wake(t); /* as for new observations */
     for (int i = 0; i < 1000; i++) {
         int64_t next = think_step(t);
         if (mind.open)
             deliver();
-        else if (next > d.test_clock.mono_ms)
+        else if (next == TIME_NONE || next > d.test_clock.mono_ms)
             return;
     }
     fail_msg("it never ends");
@@ -344,11 +345,11 @@ static void a_kill_at_any_moment_neither_loses_nor_repeats(void **state)
                 mind.next = script;
                 finished = false;
             }
-            more = mind.open;
             if (mind.open)
                 deliver();
             else
-                more = think_step(t) == TIME_NONE || think_busy(t);
+                (void)think_step(t);
+            more = mind.open || think_busy(t);
         }
         assert_int_equal(claims(), 1);
         assert_true(claim("Likes green tea most", &p));
@@ -575,6 +576,12 @@ static void a_dead_endpoint_costs_nothing_and_loses_nothing(void **state)
     mind.ready = ERR_INUSE;
     for (int i = 0; i < 100; i++)
         run(dead);
+    assert_int_equal(think_step(t), d.test_clock.mono_ms + MS_MINUTE);
+    mind.ready = ERR_NOTFOUND;
+    run(dead);
+    assert_int_equal(think_step(t), TIME_NONE); /* nothing wakes for an endpoint that is not set */
+    mind.ready = ERR_INUSE;
+    run(dead);
     assert_int_equal(mind.n_asked, 0);
     assert_string_equal(think_trouble(t), "the endpoint rests");
     mind.ready = 0;
