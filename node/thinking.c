@@ -3,6 +3,7 @@
 #include "node/infer/endpoint_settings.h"
 #include "node/infer/queue.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 struct thinking {
@@ -136,12 +137,20 @@ void thinking_wake(struct node *n, bool hurry)
         think_wake(n->thinking->think);
 }
 
+/* A question that is out waits in the endpoint's queue while that rests or is over budget. */
+static void trouble_of(struct node *n, const struct thinking *x, struct thinking_state *out)
+{
+    struct err e = ERR_INIT;
+    bool waits = out->busy && endpoint_ready(n->endpoint, &e) != 0;
+    (void)snprintf(out->trouble, sizeof out->trouble, "%s", waits ? e.text : think_trouble(x->think));
+}
+
 int thinking_look(struct node *n, struct thinking_state *out, struct err *e)
 {
     struct endpoint_settings s;
     struct queue q = queue_of(n);
     struct thinking *x = n->thinking;
-    *out = (struct thinking_state){.stage = "waiting", .trouble = "", .model = ""};
+    *out = (struct thinking_state){.stage = "waiting", .model = ""};
     out->configured =
         endpoint_settings_load(&s, n->store, NULL) == 0 && s.url.base[0] != '\0' && s.model[0] != '\0';
     int rc = queue_waiting(&q, &out->waiting, e);
@@ -151,7 +160,8 @@ int thinking_look(struct node *n, struct thinking_state *out, struct err *e)
         return think_stats_load(n->store, &out->stats, e);
     out->busy = think_busy(x->think);
     out->stage = think_stage(x->think);
-    out->trouble = out->configured ? think_trouble(x->think) : "";
+    if (out->configured)
+        trouble_of(n, x, out);
     out->model = endpoint_model(n->endpoint);
     out->stats = *think_stats(x->think);
     return 0;

@@ -20,8 +20,8 @@ void thinking_wake(struct node *n, bool hurry);
 struct thinking_state {
     bool configured; /* an endpoint and a model are set */
     bool busy;
-    const char *stage;   /* think_stage(); "waiting" */
-    const char *trouble; /* ""; valid until the next step */
+    const char *stage; /* think_stage(); "waiting" */
+    char trouble[480]; /* why it does not go on; "" */
     const char *model;
     uint64_t waiting;
     struct think_stats stats;

@@ -66,6 +66,17 @@ static int64_t mono_ms(void)
     return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
+static void turn(void)
+{
+    struct pollfd fds[SERVER_CONNECTIONS + 2];
+    (void)thinking_step(n);
+    (void)endpoint_step(n->endpoint);
+    server_poll(&server, fds);
+    fds[SERVER_CONNECTIONS + 1] = (struct pollfd){.fd = endpoint_fd(n->endpoint), .events = POLLIN};
+    (void)poll(fds, SERVER_CONNECTIONS + 2, 5);
+    server_step(&server);
+}
+
 /* The loop of a node until all that waits is thought about. */
 static void think_all(void)
 {
@@ -73,13 +84,7 @@ static void think_all(void)
     int64_t until = mono_ms() + PATIENCE_MS;
     thinking_wake(n, true);
     do {
-        struct pollfd fds[SERVER_CONNECTIONS + 2];
-        (void)thinking_step(n);
-        (void)endpoint_step(n->endpoint);
-        server_poll(&server, fds);
-        fds[SERVER_CONNECTIONS + 1] = (struct pollfd){.fd = endpoint_fd(n->endpoint), .events = POLLIN};
-        (void)poll(fds, SERVER_CONNECTIONS + 2, 5);
-        server_step(&server);
+        turn();
         assert_true(mono_ms() < until);
         assert_int_equal(thinking_look(n, &s, &e), 0);
     } while (s.busy || s.waiting > 0);
@@ -171,6 +176,25 @@ static void all_of_it_can_be_thought_about_again(void **state)
     assert_int_equal(s.waiting, household_observations(n));
 }
 
+static void an_endpoint_that_is_gone_is_named_and_nothing_is_lost(void **state)
+{
+    (void)state;
+    static const struct server_step gone[] = {{.how = SERVER_CLOSE}};
+    struct thinking_state s;
+    int64_t until = mono_ms() + PATIENCE_MS;
+    server_script(&server, gone, 1);
+    assert_int_equal(thinking_look(n, &s, &e), 0);
+    uint64_t waiting = s.waiting;
+    thinking_wake(n, true);
+    do {
+        turn();
+        assert_true(mono_ms() < until);
+        assert_int_equal(thinking_look(n, &s, &e), 0);
+    } while (s.trouble[0] == '\0');
+    assert_int_equal(s.waiting, waiting);
+    assert_int_equal(s.stats.failed, 0);
+}
+
 static void without_a_model_think_says_what_is_missing(void **state)
 {
     (void)state;
@@ -190,6 +214,7 @@ int main(void)
         T(forgetting_the_records_takes_the_models_words_along),
         T(status_says_what_waits_and_what_it_took),
         T(all_of_it_can_be_thought_about_again),
+        T(an_endpoint_that_is_gone_is_named_and_nothing_is_lost),
         T(without_a_model_think_says_what_is_missing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

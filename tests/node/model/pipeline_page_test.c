@@ -15,10 +15,11 @@
 static struct buf text;
 static const char *page;
 
-static void says(const char *fmt, double v)
+/* That the page has before, the number with so many digits behind the point, and behind it after. */
+static void says(const char *before, double v, int digits, const char *after)
 {
     char line[256];
-    (void)snprintf(line, sizeof line, fmt, v);
+    (void)snprintf(line, sizeof line, "%s%.*f%s", before, digits, v, after);
     if (strstr(page, line) == NULL)
         print_error("the page does not say: %s\n", line);
     assert_non_null(strstr(page, line));
@@ -27,19 +28,19 @@ static void says(const char *fmt, double v)
 static void numbers_are_those_of_the_code(void **state)
 {
     (void)state;
-    says("A batch has at most %.0f observations", BATCH_MAX);
-    says("From %.0f on it ends", BATCH_MIN);
-    says("or %.0f minutes lie between two", (double)QUEUE_GAP_MS / MS_MINUTE);
-    says("given out %.0f minutes after the last one came", (double)QUEUE_SETTLE_MS / MS_MINUTE);
-    says("It has at most %.0f failures", QUEUE_FAILURES_MAX);
-    says("fence: %.0f hexadecimal digits", PROMPT_FENCE);
-    says("at most %.0f bytes for a\nclaim", PROMPT_CLAIM_BYTES);
-    says("and %.0f for its reasons", PROMPT_REASONING_BYTES);
-    says("each claim up to %.0f propositions", CANDIDATES_MAX);
-    says("at most %.0f for a batch", KNOWN_MAX);
-    says("A Gaussian prior of precision %.0f", CALIBRATE_PRECISION);
-    says("kept within %.2f and", CALIBRATE_MIN);
-    says("and %.2f, written once", CALIBRATE_MAX);
+    says("A batch has at most ", BATCH_MAX, 0, " observations");
+    says("From ", BATCH_MIN, 0, " on it ends");
+    says("or ", (double)QUEUE_GAP_MS / MS_MINUTE, 0, " minutes lie between two");
+    says("given out ", (double)QUEUE_SETTLE_MS / MS_MINUTE, 0, " minutes after the last one came");
+    says("It has at most ", QUEUE_FAILURES_MAX, 0, " failures");
+    says("fence: ", PROMPT_FENCE, 0, " hexadecimal digits");
+    says("at most ", PROMPT_CLAIM_BYTES, 0, " bytes for a\nclaim");
+    says("and ", PROMPT_REASONING_BYTES, 0, " for its reasons");
+    says("each claim up to ", CANDIDATES_MAX, 0, " propositions");
+    says("at most ", KNOWN_MAX, 0, " for a batch");
+    says("A Gaussian prior of precision ", CALIBRATE_PRECISION, 0, "");
+    says("kept within ", CALIBRATE_MIN, 2, " and");
+    says("and ", CALIBRATE_MAX, 2, ", written once");
 }
 
 static void the_table_of_priors_is_what_is_computed(void **state)
