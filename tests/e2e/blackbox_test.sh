@@ -17,7 +17,7 @@ if [ "${1:-}" != inside ]; then
     finish
 fi
 
-unshare -n sleep 600 &
+unshare -n sleep 600 >/dev/null 2>&1 &
 space=$!
 declare -A pid=()
 capture=
@@ -74,7 +74,8 @@ ip addr add 10.21.7.1/24 dev v0
 there ip addr add 10.21.7.2/24 dev v1
 ip link set v0 up
 there ip link set v1 up
-there python3 -c '
+# By its own process id, so that it can be ended.
+nsenter -t "$space" -n python3 -c '
 import socket, sys
 s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
 s.bind(("v1", 0))
@@ -83,7 +84,7 @@ while True:
     try:
         out.write(s.recv(65536))
     except OSError:  # the link is down
-        pass' "$work/wire" &
+        pass' "$work/wire" >/dev/null 2>&1 &
 capture=$!
 
 for name in a b c; do say $name init --name "machine-$name"; done
