@@ -525,7 +525,8 @@ int64_t think_step(struct think *t)
     if (rc != 0)
         return refused(t, rc, &e);
     t->rest_ms = 0;
-    t->trouble[0] = '\0'; /* tried again */
+    if (!t->answered)
+        t->trouble[0] = '\0'; /* tried again */
     int64_t next = 0;
     bool looked = false;
     while (t->ticket == 0 && !looked) {

@@ -586,6 +586,7 @@ static void a_dead_endpoint_costs_nothing_and_loses_nothing(void **state)
     assert_string_equal(think_trouble(t), "the endpoint rests");
     mind.ready = 0;
     run_hurried(dead);
+    assert_string_equal(think_trouble(t), "scripted failure");
     assert_int_equal(mind.n_asked, 1);
     assert_int_equal(think_stats(t)->failed, 0);
     assert_int_equal(waiting(), 5);
