@@ -448,6 +448,41 @@ const struct command commands[] = {
         .run = cmd_sync,
     },
     {
+        .name = "think",
+        .summary = "let the language model look at what waits",
+        .usage = "[--all]",
+        .about =
+            "With a language model in the settings (endpoint.url, endpoint.model) the node thinks about new "
+            "records in batches, by itself. This does it at once, shows how it goes and ends when nothing "
+            "waits. Ctrl-C leaves; nothing is lost, and nothing is done twice.\n"
+            "\n"
+            "The model sees what the audit let through, of the sources that endpoint.sources lets in, and "
+            "never "
+            "those that share nothing. Its claims begin with less confidence than it states; your verdicts "
+            "teach "
+            "how much less.",
+        .examples = "selfsame think\nselfsame think --all",
+        .options = {{.name = "all",
+                     .letter = 'a',
+                     .type = VALUE_FLAG,
+                     .help = "about all records held, also those of before it was set up"}},
+        .run = cmd_think,
+    },
+    {
+        .name = "norms",
+        .summary = "say what may be learnt of what is said where",
+        .usage = "\nadd TEXT...\nremove N|TEXT...",
+        .about =
+            "Lists your norms, sentences such as 'nothing that friends write to me'. For the sources named "
+            "in "
+            "the setting audit.context, the language model first holds each record against them; what does "
+            "not clearly pass goes no further, and selfsame log --audit counts why. They hold on all your "
+            "devices.",
+        .examples = "selfsame norms\nselfsame norms add 'nothing about health'\nselfsame norms remove 1",
+        .args = {{.name = "ACTION", .type = VALUE_TEXT}, {.name = "TEXT", .type = VALUE_TEXT, .rest = true}},
+        .run = cmd_norms,
+    },
+    {
         .name = "conflicts",
         .summary = "where two devices disagree",
         .usage = "",

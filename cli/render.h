@@ -12,6 +12,10 @@ void draw_query(struct page *p, const cJSON *answer);
 void draw_why(struct page *p, const cJSON *answer);
 /* The one proposition of tell, confirm, edit … */
 void draw_one(struct page *p, const cJSON *answer);
+/* The language model: its part of status on one line (`t`), the answer of think, norms. */
+void draw_thinking_line(struct page *p, const cJSON *t);
+void draw_thinking(struct page *p, const cJSON *answer);
+void draw_norms(struct page *p, const cJSON *answer);
 void draw_status(struct page *p, const cJSON *answer);
 void draw_log(struct page *p, const cJSON *answer);
 void draw_doctor(struct page *p, const cJSON *answer);

@@ -95,6 +95,24 @@ static void draw_reasoning(struct page *p, const cJSON *prop)
     page_line(p);
 }
 
+static void draw_revises(struct page *p, const cJSON *answer)
+{
+    const cJSON *o = NULL;
+    if (cJSON_GetArraySize(doc_get(answer, "revises")) == 0) {
+        return;
+    }
+    branch(p, false, "revises");
+    page_line(p);
+    cJSON_ArrayForEach(o, doc_get(answer, "revises"))
+    {
+        const char *text = doc_text(o, "text");
+        rail(p, false);
+        page_printf(p, "%.7s  ", doc_text(o, "id"));
+        page_safe(p, text[0] != '\0' ? text : "(forgotten)");
+        page_line(p);
+    }
+}
+
 static void draw_counts(struct page *p, const cJSON *answer)
 {
     const cJSON *c = NULL;
@@ -204,6 +222,10 @@ static void draw_nature(struct page *p, const cJSON *prop)
         page_str(p, ", scope ");
         page_safe(p, doc_text(prop, "scope"));
     }
+    if (strncmp(doc_text(prop, "origin"), "endpoint:", 9) == 0) {
+        page_str(p, ", worded by ");
+        page_safe(p, doc_text(prop, "origin") + 9);
+    }
     if (strcmp(doc_text(prop, "status"), "live") != 0) {
         page_str(p, ", ");
         page_safe(p, doc_text(prop, "status"));
@@ -218,6 +240,7 @@ void draw_why(struct page *p, const cJSON *answer)
     draw_one(p, answer);
     draw_nature(p, prop);
     draw_reasoning(p, prop);
+    draw_revises(p, answer);
     draw_counts(p, answer);
     draw_evidence(p, answer);
     draw_history(p, answer);

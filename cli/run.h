@@ -80,6 +80,8 @@ int cmd_devices(struct run *r);
 int cmd_sync(struct run *r);
 int cmd_conflicts(struct run *r);
 int cmd_resolve(struct run *r);
+int cmd_think(struct run *r);
+int cmd_norms(struct run *r);
 int cmd_lock(struct run *r);
 int cmd_unlock(struct run *r);
 int cmd_passphrase(struct run *r);

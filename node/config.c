@@ -5,7 +5,9 @@
 #include "base/text.h"
 #include "node/embedding.h"
 #include "node/infer/endpoint_settings.h"
+#include "node/infer/queue.h"
 #include "node/model/audit.h"
+#include "node/model/norms.h"
 #include "node/share.h"
 
 #include <stdio.h>
@@ -17,6 +19,17 @@ static int rules_check(struct bytes value, struct err *e)
     int rc = audit_new(&a, value, REDACT_DEFAULT, e);
     audit_free(a);
     return rc;
+}
+
+static int user_name_check(struct bytes value, struct err *e)
+{
+    struct buf shown;
+    buf_init(&shown, LIMIT_SETTING_BYTES * 8);
+    bool plain = text_escape(value, true, &shown) == 0 && bytes_eq(buf_view(&shown), value);
+    buf_release(&shown);
+    return plain && value.n <= PROMPT_USER_BYTES && bytes_eq(bytes_trim(value), value)
+               ? 0
+               : err_set(e, ERR_USAGE, "a name is one line of at most %u bytes", PROMPT_USER_BYTES);
 }
 
 const struct setting settings[] = {
@@ -65,6 +78,18 @@ const struct setting settings[] = {
      "replace names of other people, as far as they are known, before anything is sent", NULL},
     {"endpoint.people", SETTING_LINES, true, "", "names of other people that are then replaced, one a line",
      NULL},
+    {"user.name", SETTING_TEXT, false, "", "what to call you, to a language model and in what it says",
+     user_name_check},
+    {"norms", SETTING_LINES, false, "", "what may be learnt of what is said where, a sentence a line",
+     norms_check},
+    {"audit.context", SETTING_LINES, true, "",
+     "sources whose records a language model first holds against your norms, a name a line",
+     source_lines_check},
+    {"endpoint.sources", SETTING_LINES, true, "",
+     "what the language model may see: NAME, -NAME or * a line (otherwise all, when it runs on this machine)",
+     endpoint_sources_check},
+    {"think.wait", SETTING_TEXT, true, "15m",
+     "how long a few observations wait for more to be thought about with", think_wait_check},
     {NULL, SETTING_TEXT, false, NULL, NULL, NULL},
 };
 
@@ -151,6 +176,14 @@ int config_set(struct store *s, const struct setting *k, struct bytes value, str
 int config_unset(struct store *s, const struct setting *k, struct err *e)
 {
     return value_write(s, k, BYTES_NONE, e);
+}
+
+int config_text(struct store *s, const char *key, struct buf *out, struct err *e)
+{
+    const struct setting *k = NULL;
+    bool set = false;
+    int rc = setting_find(bytes_str(key), &k, e);
+    return rc != 0 ? rc : config_get(s, k, out, &set, e);
 }
 
 bool config_bool(struct store *s, const char *key)

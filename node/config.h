@@ -27,6 +27,8 @@ int config_get(struct store *s, const struct setting *k, struct buf *out, bool *
  * default. */
 int config_set(struct store *s, const struct setting *k, struct bytes value, struct err *e) MUST_CHECK;
 int config_unset(struct store *s, const struct setting *k, struct err *e) MUST_CHECK;
+/* The value, or the default, of a setting that exists, into out (cleared). */
+int config_text(struct store *s, const char *key, struct buf *out, struct err *e) MUST_CHECK;
 bool config_bool(struct store *s, const char *key); /* a SETTING_BOOL's value; its default when unreadable */
 /* A SETTING_NUMBER's value, a whole number of up to 15 digits; its default when unreadable. */
 int64_t config_number(struct store *s, const char *key);

@@ -13,6 +13,7 @@
 #include "base/cursor.h"
 #include "base/text.h"
 #include "node/file.h"
+#include "node/infer/queue.h"
 #include "node/model/tell.h"
 #include "node/observe/lines.h"
 #include "node/pause.h"
@@ -44,8 +45,9 @@ struct job {
     int budget_ms;
     char path[LIMIT_PATH_BYTES];
     struct pauses pauses;
-    int64_t seen_ms; /* when this path was read before; TIME_NONE: never */
-    bool put_off;    /* records were left to a later reading: the cursor stays where it was */
+    int64_t first_row; /* of those that this step added; 0: none */
+    int64_t seen_ms;   /* when this path was read before; TIME_NONE: never */
+    bool put_off;      /* records were left to a later reading: the cursor stays where it was */
     struct job_counts counts;
     struct job_bad bad[JOB_BAD_KEPT];
     size_t n_bad;
@@ -353,6 +355,9 @@ static int observation_take(struct job *j, struct observation *o, struct err *e)
         j->counts.dropped++; /* forgotten by the user: stays away */
         return 0;
     }
+    if (fresh && (j->first_row == 0 || stored.row < j->first_row)) {
+        j->first_row = stored.row;
+    }
     j->counts.added += fresh ? 1 : 0;
     j->counts.known += fresh ? 0 : 1;
     /* A source that shares nothing is not learnt from (node/share.h). */
@@ -524,6 +529,7 @@ static int seen_save(struct job *j, struct err *e)
 static int step_prepare(struct job *j, struct err *e)
 {
     j->teller.audit = j->n->audit;
+    j->first_row = 0;
     return pauses_load(j->n->store, &j->pauses, e);
 }
 
@@ -546,6 +552,9 @@ static int step_body(struct job *j, struct err *e)
         more = 0;
     }
     int rc = audit_counts_save(j, e);
+    if (rc == 0 && j->first_row != 0) {
+        rc = queue_added(j->n->store, j->first_row, e);
+    }
     if (rc == 0 && !j->put_off) {
         rc = cursor_save(j, e);
     }

@@ -12,6 +12,7 @@
 #include "node/net/net.h"
 #include "node/pairing.h"
 #include "node/serve/control.h"
+#include "node/thinking.h"
 #include "node/upkeep.h"
 #include "node/watch.h"
 
@@ -81,6 +82,7 @@ static void sides_close(struct loop *l)
         embedding_close(n);
         pairing_free(n->pairing);
         net_close(n->net);
+        thinking_close(n);
         endpoint_close(n->endpoint);
         n->endpoint = NULL;
         n->pairing = NULL;
@@ -108,6 +110,9 @@ static int sides_open(struct loop *l, struct err *e)
     }
     if (rc == 0) {
         rc = endpoint_open(&n->endpoint, n, e);
+    }
+    if (rc == 0) {
+        rc = thinking_open(n, e);
     }
     if (rc != 0) {
         sides_close(l);
@@ -191,8 +196,12 @@ static int64_t sides_step(struct loop *l)
     next = earlier(next, net_step(n->net));
     next = earlier(next, pairing_step(n->pairing));
     next = earlier(next, embed_step(embedding(n)));
+    next = earlier(next, thinking_step(n)); /* may ask */
     next = earlier(next, endpoint_step(n->endpoint));
-    bool more = n->regrouped || (n->merged_due && l->merged_ms == 0 && node_may_write(n, NULL) == 0);
+    next = earlier(next, thinking_step(n)); /* may have been answered, and ask on */
+    next = earlier(next, endpoint_step(n->endpoint));
+    bool more =
+        n->wrote || n->regrouped || (n->merged_due && l->merged_ms == 0 && node_may_write(n, NULL) == 0);
     return more ? 0 : next;
 }
 

@@ -4,6 +4,7 @@
 #include "node/merged.h"
 
 #include "base/map.h"
+#include "node/model/adopt.h"
 #include "node/share.h"
 
 #include <string.h>
@@ -97,6 +98,9 @@ static int erase_body(struct erasing *x)
     }
     if (rc == 0 && n_rows > 0) {
         rc = infer_flush(x->n->infer, NULL, x->e);
+    }
+    if (rc == 0) {
+        rc = adopt_erased(s, x->touched, rows, n_rows, x->e);
     }
     if (rc == 0) {
         rc = orphans_forget(x);

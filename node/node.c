@@ -10,6 +10,7 @@
 #include "node/job.h"
 #include "node/pause.h"
 #include "node/share.h"
+#include "node/thinking.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -358,6 +359,7 @@ static void contents_close(struct node *n)
         n->jobs[i].job = NULL;
     }
     embedding_close(n);
+    thinking_close(n);
     infer_close(n->infer);
     audit_free(n->audit);
     sync_close(n->sync);

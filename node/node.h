@@ -13,6 +13,7 @@
 
 struct embed;
 struct endpoint;
+struct thinking;
 struct job;
 struct net;
 struct pairing;
@@ -56,6 +57,7 @@ struct node {
     struct net *net;           /* the running node only, set by its loop; else NULL */
     struct pairing *pairing;   /* as net */
     struct endpoint *endpoint; /* as net; node/infer/endpoint.h */
+    struct thinking *thinking; /* as net; node/thinking.h */
     bool lock_wanted;          /* the loop is to close net and watch, then to call node_lock() */
     bool merged_due;           /* ops came in from another device: node/upkeep.h */
     bool regrouped;            /* the membership changed; cleared by the network side */

@@ -37,11 +37,21 @@ struct observation_filter {
 int local_observations(struct store *s, const struct observation_filter *f,
                        int (*fn)(void *ctx, const struct stored_observation *o), void *ctx,
                        struct err *e) MUST_CHECK;
+/* Those added behind a row, in the order of their rows. */
+int local_observations_behind(struct store *s, int64_t row, uint32_t max,
+                              int (*fn)(void *ctx, const struct stored_observation *o), void *ctx,
+                              struct err *e) MUST_CHECK;
+/* The highest row, 0 when there is none. */
+int local_observation_newest(struct store *s, int64_t *row, struct err *e) MUST_CHECK;
 struct source_count {
     struct bytes source;
     uint64_t n;
     int64_t first_ms, last_ms;
 };
+/* How many of each source lie behind a row; first and last are times of capture. */
+int local_sources_behind(struct store *s, int64_t row, int (*fn)(void *ctx, const struct source_count *c),
+                         void *ctx, struct err *e) MUST_CHECK;
+/* The same of all. */
 int local_sources(struct store *s, int (*fn)(void *ctx, const struct source_count *c), void *ctx,
                   struct err *e) MUST_CHECK;
 
@@ -98,8 +108,8 @@ int local_links_of(struct store *s, int64_t observation,
                    int (*fn)(void *ctx, const struct id *prop, bool against), void *ctx,
                    struct err *e) MUST_CHECK;
 
-/* What the user forgot, here or on another device, rested on these observations of ours (supporting ones): they
- * are to be erased and their keys blocked. Erasing an observation takes it off the list. */
+/* What the user forgot, here or on another device, rested on these observations of ours (supporting ones):
+ * they are to be erased and their keys blocked. Erasing an observation takes it off the list. */
 int local_doomed(struct store *s,
                  int (*fn)(void *ctx, const struct id *prop, const struct stored_observation *o), void *ctx,
                  struct err *e) MUST_CHECK;

@@ -242,6 +242,23 @@ static const char *const observations_sql[2][2] = {
     {OBSERVATIONS_WHERE("o.source=?1 AND", "ASC"), OBSERVATIONS_WHERE("o.source=?1 AND", "DESC")},
 };
 
+/* Gives fn each row of a prepared query. */
+static int observations_walk(struct stmt *q, int (*fn)(void *ctx, const struct stored_observation *o),
+                             void *ctx, struct err *e)
+{
+    int rc;
+    while ((rc = db_step(q, e)) == 1) {
+        struct stored_observation o;
+        rc = observation_read(q, &o, e);
+        if (rc == 0)
+            rc = fn(ctx, &o);
+        if (rc != 0)
+            break;
+    }
+    db_done(q);
+    return rc;
+}
+
 int local_observations(struct store *s, const struct observation_filter *f,
                        int (*fn)(void *ctx, const struct stored_observation *o), void *ctx, struct err *e)
 {
@@ -259,11 +276,44 @@ int local_observations(struct store *s, const struct observation_filter *f,
     db_bind_int(q, 2, f->from_ms); /* TIME_NONE is below every time */
     db_bind_int(q, 3, f->until_ms == TIME_NONE ? INT64_MAX : f->until_ms);
     db_bind_int(q, 4, f->max);
+    return observations_walk(q, fn, ctx, e);
+}
+
+int local_observations_behind(struct store *s, int64_t row, uint32_t max,
+                              int (*fn)(void *ctx, const struct stored_observation *o), void *ctx,
+                              struct err *e)
+{
+    struct stmt *q = NULL;
+    int rc = db_prepare(
+        s, "SELECT " OBSERVATION_COLUMNS("o") " FROM observation o WHERE o.row>?1 ORDER BY o.row LIMIT ?2",
+        &q, e);
+    if (rc != 0)
+        return rc;
+    db_bind_int(q, 1, row);
+    db_bind_int(q, 2, max);
+    return observations_walk(q, fn, ctx, e);
+}
+
+int local_observation_newest(struct store *s, int64_t *row, struct err *e)
+{
+    return db_query_int(s, "SELECT coalesce(max(row),0) FROM observation", row, e);
+}
+
+int local_sources_behind(struct store *s, int64_t row, int (*fn)(void *ctx, const struct source_count *c),
+                         void *ctx, struct err *e)
+{
+    struct stmt *q = NULL;
+    int rc =
+        db_prepare(s,
+                   "SELECT s.name,count(*),min(o.time_ms),max(o.time_ms) FROM source s "
+                   "JOIN observation o ON o.source=s.source WHERE o.row>?1 GROUP BY s.name ORDER BY s.name",
+                   &q, e);
+    if (rc != 0)
+        return rc;
+    db_bind_int(q, 1, row);
     while ((rc = db_step(q, e)) == 1) {
-        struct stored_observation o;
-        rc = observation_read(q, &o, e);
-        if (rc == 0)
-            rc = fn(ctx, &o);
+        struct source_count c = {db_bytes(q, 0), (uint64_t)db_int(q, 1), db_int(q, 2), db_int(q, 3)};
+        rc = fn(ctx, &c);
         if (rc != 0)
             break;
     }
@@ -274,21 +324,7 @@ int local_observations(struct store *s, const struct observation_filter *f,
 int local_sources(struct store *s, int (*fn)(void *ctx, const struct source_count *c), void *ctx,
                   struct err *e)
 {
-    struct stmt *q = NULL;
-    int rc = db_prepare(s,
-                        "SELECT s.name,count(*),min(o.time_ms),max(o.time_ms) FROM source s "
-                        "JOIN observation o ON o.source=s.source GROUP BY s.name ORDER BY s.name",
-                        &q, e);
-    if (rc != 0)
-        return rc;
-    while ((rc = db_step(q, e)) == 1) {
-        struct source_count c = {db_bytes(q, 0), (uint64_t)db_int(q, 1), db_int(q, 2), db_int(q, 3)};
-        rc = fn(ctx, &c);
-        if (rc != 0)
-            break;
-    }
-    db_done(q);
-    return rc;
+    return local_sources_behind(s, 0, fn, ctx, e);
 }
 
 /* ---- erasing */

@@ -120,6 +120,7 @@ static const struct command commands[] = {
     {"devices.words", false, api_devices_words, {{NULL, 0, false}}},
     {"devices.words.check", false, api_devices_words_check, {{"words", ARG_TEXT, true}}},
     {"devices.words.revoke", false, api_devices_words_revoke, {{NULL, 0, false}}},
+    {"think", false, api_think, {{"all", ARG_BOOL, false}, {"step", ARG_BOOL, false}}},
     {"conflicts", true, api_conflicts, {{NULL, 0, false}}},
     {"resolve", false, api_resolve, {ID_ARG, {"choice", ARG_INT, true}, {"field", ARG_TEXT, false}}},
     {"lock", false, api_lock, {{NULL, 0, false}}},

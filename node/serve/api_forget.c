@@ -6,6 +6,7 @@
 
 #include "base/map.h"
 #include "node/merged.h"
+#include "node/model/adopt.h"
 #include "node/share.h"
 
 #include <stdlib.h>
@@ -148,6 +149,9 @@ static int forget_body(struct node *n, void *ctx, struct err *e)
     }
     if (rc == 0) {
         rc = infer_flush(n->infer, &f->sum, e);
+    }
+    if (rc == 0) {
+        rc = adopt_erased(n->store, f->touched, f->rows, f->n, e);
     }
     if (rc == 0) {
         rc = orphans_forget(n, f, e);

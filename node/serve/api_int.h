@@ -45,6 +45,7 @@ int api_devices_rotate(struct node *n, const cJSON *req, cJSON *doc, struct err 
 int api_devices_words(struct node *n, const cJSON *req, cJSON *doc, struct err *e);
 int api_devices_words_check(struct node *n, const cJSON *req, cJSON *doc, struct err *e);
 int api_devices_words_revoke(struct node *n, const cJSON *req, cJSON *doc, struct err *e);
+int api_think(struct node *n, const cJSON *req, cJSON *doc, struct err *e);
 int api_conflicts(struct node *n, const cJSON *req, cJSON *doc, struct err *e);
 int api_resolve(struct node *n, const cJSON *req, cJSON *doc, struct err *e);
 int api_lock(struct node *n, const cJSON *req, cJSON *doc, struct err *e);
@@ -92,6 +93,8 @@ int put_attention(struct node *n, cJSON *list, struct err *e) MUST_CHECK;
 int put_endpoint(struct node *n, cJSON *doc, cJSON *attention, struct err *e) MUST_CHECK;
 /* "sent": the newest rows of the log of what was sent to it. */
 int put_sent(struct node *n, const cJSON *req, cJSON *doc, struct err *e) MUST_CHECK;
+/* "thinking": what the language model does and what waits for it. */
+int put_thinking(struct node *n, cJSON *doc, struct err *e) MUST_CHECK;
 /* "group": its id, or null. */
 int put_group(struct node *n, cJSON *o) MUST_CHECK;
 /* A device's name for people: its name when known, else the head of its id. */

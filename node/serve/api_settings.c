@@ -5,6 +5,7 @@
 #include "node/config.h"
 #include "node/infer/endpoint.h"
 #include "node/share.h"
+#include "node/thinking.h"
 #include "node/watchlist.h"
 
 #include <stdlib.h>
@@ -114,6 +115,9 @@ int api_config(struct node *n, const cJSON *req, cJSON *doc, struct err *e)
     }
     if (rc == 0 && change && n->endpoint != NULL && bytes_starts(key, BYTES_LIT("endpoint."))) {
         endpoint_reload(n->endpoint);
+    }
+    if (rc == 0 && change) {
+        thinking_wake(n, false);
     }
     for (const struct setting *s = settings; rc == 0 && s->key != NULL; s++) {
         if (k == NULL || s == k) {

@@ -218,6 +218,28 @@ static int history_list(struct node *n, cJSON *doc, const struct id *id, struct 
     return rc == 1 ? 0 : rc;
 }
 
+/* What it was made from: its lineage. */
+static int revises_put(struct node *n, cJSON *doc, const struct entity *x)
+{
+    cJSON *list = put_array(doc, "revises");
+    struct bytes parent;
+    size_t at = 0;
+    while (list != NULL && entity_set_next(x, SET_PARENT, &at, &parent)) {
+        struct id id;
+        struct prop p;
+        if (parent.n != ID_BYTES) {
+            continue;
+        }
+        memcpy(id.b, parent.p, ID_BYTES);
+        bool there = store_prop(n->store, &id, false, &p, NULL) == 0;
+        cJSON *o = put_object(list, NULL);
+        if (o == NULL || put_id(o, "id", &id) != 0 || put_text(o, "text", there ? p.text : BYTES_NONE) != 0) {
+            return ERR_NOMEM;
+        }
+    }
+    return list != NULL ? 0 : ERR_NOMEM;
+}
+
 int api_why(struct node *n, const cJSON *req, cJSON *doc, struct err *e)
 {
     struct id id;
@@ -234,6 +256,9 @@ int api_why(struct node *n, const cJSON *req, cJSON *doc, struct err *e)
     }
     if (rc == 0) {
         rc = put_counts(n, doc, x, e);
+    }
+    if (rc == 0) {
+        rc = revises_put(n, doc, x);
     }
     if (rc == 0) {
         rc = history_list(n, doc, &id, e);

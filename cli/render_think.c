@@ -1,0 +1,65 @@
+/* What the language model does: a line of status, the answer of think, norms. */
+#include "cli/render.h"
+
+#include <string.h>
+
+static void put_number(struct page *p, const cJSON *t, const char *key, const char *after)
+{
+    char digits[TIME_TEXT];
+    number_print(doc_number(t, key), digits);
+    page_printf(p, "%s%s", digits, after);
+}
+
+void draw_thinking_line(struct page *p, const cJSON *t)
+{
+    const char *trouble = doc_text(t, "trouble");
+    page_safe(p, doc_text(t, "model")[0] != '\0' ? doc_text(t, "model") : "a language model");
+    page_str(p, ": ");
+    put_number(p, t, "waiting", " waiting, ");
+    put_number(p, t, "observations", " thought about, ");
+    put_number(p, t, "calls", " questions");
+    if (doc_flag(t, "busy")) {
+        page_printf(p, "; now: %s", doc_text(t, "stage"));
+    }
+    if (doc_number(t, "failed") > 0) {
+        page_str(p, "; ");
+        put_number(p, t, "failed", " batches given up");
+    }
+    if (trouble[0] != '\0') {
+        page_on(p, PAINT_WARN);
+        page_str(p, "; ");
+        page_safe(p, trouble);
+        page_off(p, PAINT_WARN);
+    }
+    page_line(p);
+}
+
+void draw_thinking(struct page *p, const cJSON *answer)
+{
+    const cJSON *t = doc_get(answer, "thinking");
+    draw_thinking_line(p, t);
+    put_number(p, t, "added", " new, ");
+    put_number(p, t, "revised", " revised, ");
+    put_number(p, t, "raised", " supported, ");
+    put_number(p, t, "lowered", " contradicted, ");
+    put_number(p, t, "dropped", " records kept back by norms");
+    page_line(p);
+}
+
+void draw_norms(struct page *p, const cJSON *answer)
+{
+    const char *line = doc_text(cJSON_GetArrayItem(doc_get(answer, "settings"), 0), "value");
+    if (*line == '\0') {
+        page_str(p, "There are no norms. Add one: selfsame norms add 'nothing about health'\n");
+    }
+    for (unsigned number = 1; *line != '\0'; number++) {
+        char one[1024];
+        size_t n = strcspn(line, "\n"), keep = n < sizeof(one) ? n : sizeof(one) - 1;
+        memcpy(one, line, keep);
+        one[keep] = '\0';
+        page_printf(p, "%3u  ", number);
+        page_safe(p, one);
+        page_line(p);
+        line += n + (line[n] == '\n');
+    }
+}

@@ -1,0 +1,33 @@
+/* Thinking, bound to an open node: its store, its endpoint, its queue of observations. The running node's
+ * loop steps it beside the endpoint; a command without a node opens both for as long as it runs. */
+#ifndef NODE_THINKING_H
+#define NODE_THINKING_H
+
+#include "node/infer/think.h"
+#include "node/node.h"
+
+struct thinking;
+/* Fills n->thinking; the endpoint is opened when n has none. */
+int thinking_open(struct node *n, struct err *e) MUST_CHECK;
+void thinking_close(struct node *n); /* fine when not open */
+/* Moves on; returns when it wants to be called again (monotonic ms), TIME_NONE: after the next event. To be
+ * called before and after endpoint_step(). */
+int64_t thinking_step(struct node *n);
+/* A setting changed, or the user asked: looks again at once. hurry: does not wait for batches to fill. */
+void thinking_wake(struct node *n, bool hurry);
+
+/* For `status` and `think`; also for a node that does not think. */
+struct thinking_state {
+    bool configured; /* an endpoint and a model are set */
+    bool busy;
+    const char *stage; /* think_stage(); "waiting" */
+    char trouble[480]; /* why it does not go on; "" */
+    const char *model;
+    uint64_t waiting;
+    struct think_stats stats;
+};
+int thinking_look(struct node *n, struct thinking_state *out, struct err *e) MUST_CHECK;
+/* Everything held is to be thought about again. */
+int thinking_rewind(struct node *n, struct err *e) MUST_CHECK;
+
+#endif
