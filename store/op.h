@@ -29,6 +29,7 @@ enum op_space {
     SPACE_GROUP = 6, /* reserved for the membership log */
     SPACE_SUGGESTION = 7,
     SPACE_EXCERPT = 8, /* what a device shares of the text of an observation */
+    SPACE_WORK = 9,    /* which device thinks for all of them: node/infer/lease.h */
 };
 
 /* Classes of a write, in rising order of authority. */
