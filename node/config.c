@@ -46,7 +46,8 @@ const struct setting settings[] = {
     {"embed.table", SETTING_TEXT, true, "",
      "file with vectors of words, for finding what shares no word with the question", embedding_check},
     {"endpoint.url", SETTING_TEXT, true, "",
-     "a language model's OpenAI-compatible endpoint; this version can reach it, but asks it nothing yet",
+     "the OpenAI-compatible endpoint of a language model that thinks about what was observed; http on this "
+     "machine",
      endpoint_url_check},
     {"endpoint.model", SETTING_TEXT, true, "", "the model that thinks, as the endpoint names it",
      endpoint_name_check},
