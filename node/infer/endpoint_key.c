@@ -22,8 +22,6 @@
 #define REAP_MS 20
 #define KEY_AGAIN_MS 60000 /* until a key that could not be had is looked for again */
 
-extern char **environ;
-
 static void child_end(struct endpoint *x)
 {
     struct key *k = &x->key;
