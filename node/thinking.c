@@ -150,9 +150,11 @@ int thinking_look(struct node *n, struct thinking_state *out, struct err *e)
     struct endpoint_settings s;
     struct queue q = queue_of(n);
     struct thinking *x = n->thinking;
-    *out = (struct thinking_state){.stage = "waiting", .model = ""};
-    out->configured =
-        endpoint_settings_load(&s, n->store, NULL) == 0 && s.url.base[0] != '\0' && s.model[0] != '\0';
+    *out = (struct thinking_state){.stage = "waiting"};
+    bool readable = endpoint_settings_load(&s, n->store, NULL) == 0;
+    if (readable)
+        (void)snprintf(out->model, sizeof out->model, "%s", s.model);
+    out->configured = readable && s.url.base[0] != '\0' && s.model[0] != '\0';
     int rc = queue_waiting(&q, &out->waiting, e);
     if (rc != 0)
         return rc;
@@ -162,7 +164,6 @@ int thinking_look(struct node *n, struct thinking_state *out, struct err *e)
     out->stage = think_stage(x->think);
     if (out->configured)
         trouble_of(n, x, out);
-    out->model = endpoint_model(n->endpoint);
     out->stats = *think_stats(x->think);
     return 0;
 }
