@@ -134,13 +134,3 @@ void observed_run(const struct observer *ob, struct bytes input)
     CHECK(first < 0 || (second >= 0 && second <= first));
     buf_release(&cursor);
 }
-
-void observed_run_damaged(const struct observer *ob, struct bytes input)
-{
-    const char *path = input_file(input);
-    struct buf cursor;
-    buf_init(&cursor, 4096);
-    (void)run(ob, path, false, &cursor);
-    (void)run(ob, path, true, &cursor);
-    buf_release(&cursor);
-}

@@ -5,11 +5,8 @@
 #include "node/observe/observe.h"
 
 /* The input becomes a file in memory. Checks what every row must keep to (node/observe/observe.h), and that,
- * when the first run came to its end, a second one from its cursor (inputs of even length) or a watch from the
- * start (odd) gives no more rows than it did. */
+ * when the first run came to its end, a second one from its cursor (inputs of even length) or a watch from
+ * the start (odd) gives no more rows than it did. */
 void observed_run(const struct observer *ob, struct bytes input);
-/* The same without comparing runs: of a damaged page SQLite may take bytes behind its end, within its own
- * memory, for a cell, so that two readings differ. */
-void observed_run_damaged(const struct observer *ob, struct bytes input);
 
 #endif
