@@ -60,7 +60,7 @@ static bool is_remote(void *ctx)
 
 static struct queue queue_of(struct node *n)
 {
-    return (struct queue){n->store, &n->clock, n->home.device, is_remote, n};
+    return (struct queue){n->store, &n->clock, n->home.device, is_remote, n, 0};
 }
 
 int thinking_open(struct node *n, struct err *e)
@@ -131,6 +131,7 @@ void thinking_wake(struct node *n, bool hurry)
 {
     if (n->thinking == NULL)
         return;
+    n->thinking->queue.most = 0; /* another model, or a larger context, may take more */
     if (hurry)
         think_hurry(n->thinking->think);
     else
