@@ -3,6 +3,7 @@
 #include "node/infer/endpoint.h"
 
 #include "node/config.h"
+#include "node/infer/endpoint_settings.h"
 #include "node/infer/endpoint_state.h"
 #include "node/infer/sent.h"
 #include "tests/node/infer/server.h"
@@ -1372,9 +1373,22 @@ static void descriptors_and_connections_stay_few(void **state)
     assert_true(fds_open() <= before + 8); /* both ends of four kept connections */
 }
 
+/* What was stored may have come from elsewhere than a check of its type. */
+static void numbers_are_made_of_digits(void **state)
+{
+    (void)state;
+    assert_int_equal(endpoint_timeout_check(BYTES_LIT("0300"), NULL), 0);
+    assert_int_equal(endpoint_timeout_check(BYTES_LIT("1:"), NULL), ERR_USAGE);
+    assert_int_equal(endpoint_timeout_check(BYTES_LIT("3601"), NULL), ERR_USAGE);
+    assert_int_equal(endpoint_parallel_check(BYTES_LIT(""), NULL), ERR_USAGE);
+    assert_int_equal(endpoint_parallel_check(BYTES_LIT("-4"), NULL), ERR_USAGE);
+    assert_int_equal(endpoint_parallel_check(BYTES_LIT("!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!"), NULL), ERR_USAGE);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(numbers_are_made_of_digits),
         cmocka_unit_test_setup_teardown(asked_as_the_api_says, setup, teardown),
         cmocka_unit_test_setup_teardown(pictures_and_parts_make_messages, setup, teardown),
         cmocka_unit_test_setup_teardown(requests_that_are_none_are_refused, setup, teardown),
