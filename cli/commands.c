@@ -126,7 +126,7 @@ const struct command commands[] = {
         .usage = "[--all] [--kind KIND] [--scope SCOPE] [--at TIME] [--max N]",
         .about = "Lists propositions: pinned ones first, then the most certain and most recently supported. "
                  "What has "
-                 "faded, was dropped or has confidence 0 is hidden unless --all is given.\n"
+                 "faded, ended, was dropped or has confidence 0 is hidden unless --all is given.\n"
                  "\n"
                  "The sign in front: @ pinned, \xe2\x97\x86 said or confirmed by you, \xc3\x97 in conflict, "
                  "\xe2\x97\x8b learnt, ~ left out.",

@@ -57,7 +57,7 @@ static bool is_remote(void *ctx)
 
 static struct queue queue_of(struct node *n)
 {
-    return (struct queue){n->store, &n->clock, n->home.device, is_remote, n};
+    return (struct queue){n->store, &n->clock, n->home.device, is_remote, n, 0};
 }
 
 int thinking_open(struct node *n, struct err *e)
@@ -120,6 +120,7 @@ void thinking_wake(struct node *n, bool hurry)
 {
     if (n->thinking == NULL)
         return;
+    n->thinking->queue.most = 0; /* another model, or a larger context, may take more */
     if (hurry)
         think_hurry(n->thinking->think);
     else
@@ -139,9 +140,11 @@ int thinking_look(struct node *n, struct thinking_state *out, struct err *e)
     struct endpoint_settings s;
     struct queue q = queue_of(n);
     struct thinking *x = n->thinking;
-    *out = (struct thinking_state){.stage = "waiting", .model = ""};
-    out->configured =
-        endpoint_settings_load(&s, n->store, NULL) == 0 && s.url.base[0] != '\0' && s.model[0] != '\0';
+    *out = (struct thinking_state){.stage = "waiting"};
+    bool readable = endpoint_settings_load(&s, n->store, NULL) == 0;
+    if (readable)
+        (void)snprintf(out->model, sizeof out->model, "%s", s.model);
+    out->configured = readable && s.url.base[0] != '\0' && s.model[0] != '\0';
     int rc = queue_waiting(&q, &out->waiting, e);
     if (rc != 0)
         return rc;
@@ -151,7 +154,6 @@ int thinking_look(struct node *n, struct thinking_state *out, struct err *e)
     out->stage = think_stage(x->think);
     if (out->configured)
         trouble_of(n, x, out);
-    out->model = endpoint_model(n->endpoint);
     out->stats = *think_stats(x->think);
     return 0;
 }

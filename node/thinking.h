@@ -3,6 +3,7 @@
 #ifndef NODE_THINKING_H
 #define NODE_THINKING_H
 
+#include "base/limits.h"
 #include "node/infer/think.h"
 #include "node/node.h"
 
@@ -22,7 +23,7 @@ struct thinking_state {
     bool busy;
     const char *stage; /* think_stage(); "waiting" */
     char trouble[480]; /* why it does not go on; "" */
-    const char *model;
+    char model[LIMIT_NAME_BYTES + 1]; /* the setting's */
     uint64_t waiting;
     struct think_stats stats;
 };

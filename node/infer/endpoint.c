@@ -671,8 +671,9 @@ int endpoint_chat(struct endpoint *x, const struct chat_request *r, answer_fn *f
     }
     if (rc == 0) {
         rc = sources_take(a, r->sources, r->observations);
-        a->tokens_max = r->tokens_max;
         a->vision = r->vision;
+        a->shrunk = x->tokens_cap != 0 && x->tokens_cap < r->tokens_max;
+        a->tokens_max = a->shrunk ? x->tokens_cap : r->tokens_max;
         a->priority = r->priority;
         a->fn = fn;
         a->ctx = ctx;

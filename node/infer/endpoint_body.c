@@ -103,6 +103,11 @@ static bool messages_put(cJSON *doc, const struct ask *a)
     return ok;
 }
 
+static cJSON *schema_of(const struct ask *a)
+{
+    return cJSON_ParseWithLength((const char *)a->schema.p, a->schema.n);
+}
+
 static bool format_put(cJSON *doc, const struct ask *a)
 {
     if (a->schema.n == 0 || a->mode == FORMAT_PLAIN) {
@@ -112,15 +117,15 @@ static bool format_put(cJSON *doc, const struct ask *a)
     if (format == NULL) {
         return false;
     }
-    if (a->mode == FORMAT_OBJECT) {
-        return cJSON_AddStringToObject(format, "type", "json_object") != NULL;
-    }
     cJSON *js = NULL;
+    if (a->mode != FORMAT_SCHEMA) {
+        return cJSON_AddStringToObject(format, "type", "json_object") != NULL &&
+               (a->mode == FORMAT_OBJECT || add(format, "schema", schema_of(a)));
+    }
     return cJSON_AddStringToObject(format, "type", "json_schema") != NULL &&
            (js = cJSON_AddObjectToObject(format, "json_schema")) != NULL &&
            cJSON_AddStringToObject(js, "name", a->schema_name) != NULL &&
-           cJSON_AddTrueToObject(js, "strict") != NULL &&
-           add(js, "schema", cJSON_ParseWithLength((const char *)a->schema.p, a->schema.n));
+           cJSON_AddTrueToObject(js, "strict") != NULL && add(js, "schema", schema_of(a));
 }
 
 static int print(cJSON *doc, bool ok, struct buf *out)

@@ -215,10 +215,12 @@ int endpoint_proxy_check(struct bytes value, struct err *e)
 static int between(struct bytes value, int64_t low, int64_t high, struct err *e)
 {
     int64_t v = 0;
-    for (size_t i = 0; i < value.n && v <= high; i++) {
+    bool digits = true;
+    for (size_t i = 0; digits && i < value.n && v <= high; i++) {
+        digits = value.p[i] >= '0' && value.p[i] <= '9';
         v = v * 10 + (value.p[i] - '0');
     }
-    return v < low || v > high
+    return !digits || v < low || v > high
                ? err_set(e, ERR_USAGE, "a number from %lld to %lld", (long long)low, (long long)high)
                : 0;
 }
