@@ -144,7 +144,7 @@ int body_chat(const struct endpoint *x, const struct ask *a, struct buf *out)
 {
     cJSON *doc = cJSON_CreateObject();
     const char *tokens = a->new_tokens_field ? "max_completion_tokens" : "max_tokens";
-    bool ok = doc != NULL && cJSON_AddStringToObject(doc, "model", x->set.model) != NULL &&
+    bool ok = doc != NULL && cJSON_AddStringToObject(doc, "model", ask_model(x, a)) != NULL &&
               messages_put(doc, a) && cJSON_AddNumberToObject(doc, tokens, a->tokens_max) != NULL &&
               format_put(doc, a) && cJSON_AddFalseToObject(doc, "stream") != NULL;
     return print(doc, ok, out);
@@ -154,7 +154,7 @@ int body_embed(const struct endpoint *x, const struct ask *a, struct buf *out)
 {
     cJSON *doc = cJSON_CreateObject();
     cJSON *list = NULL;
-    bool ok = doc != NULL && cJSON_AddStringToObject(doc, "model", x->set.embed_model) != NULL &&
+    bool ok = doc != NULL && cJSON_AddStringToObject(doc, "model", ask_model(x, a)) != NULL &&
               (list = cJSON_AddArrayToObject(doc, "input")) != NULL &&
               cJSON_AddStringToObject(doc, "encoding_format", "float") != NULL;
     for (size_t i = 0; ok && i < a->n_parts; i++) {
