@@ -591,10 +591,8 @@ int pairing_host(struct pairing *p, const struct history_grant *history, struct 
 {
     const struct pairing_io io = {.on = on_message, .ctx = p};
     int rc = begin(p, true, e);
-    if (rc == 0 && group_exists(p->n->group) && !identity_is_member(p->n)) {
-        (void)err_set(e, ERR_ATTENTION, "this device was removed from its group");
-        err_hint(e, "to start again as a new device: selfsame init --renew");
-        rc = ERR_ATTENTION;
+    if (rc == 0) {
+        rc = identity_not_removed(p->n, e);
     }
     if (rc == 0) {
         rc = net_pair_host(p->net, &io, e);
@@ -614,10 +612,9 @@ int pairing_host(struct pairing *p, const struct history_grant *history, struct 
 
 static int may_join(const struct pairing *p, struct err *e)
 {
-    if (group_exists(p->n->group) && !identity_is_member(p->n)) {
-        (void)err_set(e, ERR_ATTENTION, "this device was removed from its group");
-        err_hint(e, "to start again as a new device: selfsame init --renew");
-        return ERR_ATTENTION;
+    int rc = identity_not_removed(p->n, e);
+    if (rc != 0) {
+        return rc;
     }
     if (identity_has_others(p->n)) {
         (void)err_set(e, ERR_EXISTS, "this device already belongs to a group with other devices");
