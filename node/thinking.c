@@ -10,7 +10,6 @@ struct thinking {
     struct node *n;
     struct queue queue;
     struct think *think;
-    bool own_endpoint;
     int64_t newest; /* the highest row when it last looked */
 };
 
@@ -47,12 +46,10 @@ static bool may_think(void *ctx)
     return node_may_write(ctx, NULL) == 0;
 }
 
-/* Unreadable settings count as remote: nothing goes out that was not named. */
 static bool is_remote(void *ctx)
 {
     const struct node *n = ctx;
-    struct endpoint_settings s;
-    return endpoint_settings_load(&s, n->store, NULL) != 0 || !s.url.loopback;
+    return endpoint_is_remote(n->store);
 }
 
 /* ---- opening ----------------------------------------------------------------------------------------------
@@ -72,11 +69,7 @@ int thinking_open(struct node *n, struct err *e)
     x->queue = queue_of(n);
     x->newest = -1;
     n->thinking = x;
-    int rc = 0;
-    if (n->endpoint == NULL) {
-        rc = endpoint_open(&n->endpoint, n, e);
-        x->own_endpoint = rc == 0;
-    }
+    int rc = n->endpoint != NULL ? 0 : endpoint_open(&n->endpoint, n, e);
     const struct think_env env = {.store = n->store,
                                   .clock = &n->clock,
                                   .rng = &n->rng,
@@ -100,10 +93,6 @@ void thinking_close(struct node *n)
     if (x == NULL)
         return;
     think_close(x->think);
-    if (x->own_endpoint) {
-        endpoint_close(n->endpoint);
-        n->endpoint = NULL;
-    }
     n->thinking = NULL;
     free(x);
 }

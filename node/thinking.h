@@ -8,7 +8,7 @@
 #include "node/node.h"
 
 struct thinking;
-/* Fills n->thinking; the endpoint is opened when n has none. */
+/* Fills n->thinking; the endpoint is opened when n has none (node_close() closes it then). */
 int thinking_open(struct node *n, struct err *e) MUST_CHECK;
 void thinking_close(struct node *n); /* fine when not open */
 /* Moves on; returns when it wants to be called again (monotonic ms), TIME_NONE: after the next event. To be

@@ -95,7 +95,7 @@ struct ask {
     struct ask *next;
     int64_t ticket;
     enum endpoint_priority priority;
-    bool embed, done;
+    bool embed, vision, done;
     char purpose[32], schema_name[64];
     struct buf schema, sources;
     size_t bytes; /* of all that it holds */
@@ -166,6 +166,8 @@ enum result {
 };
 
 int64_t endpoint_now(const struct endpoint *x);
+/* The model that an ask goes to. */
+const char *ask_model(const struct endpoint *x, const struct ask *a);
 /* Whether the settings let it be used; ERR_NOTFOUND, ERR_PERM. */
 int endpoint_allowed(const struct endpoint *x, struct err *e) MUST_CHECK;
 

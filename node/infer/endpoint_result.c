@@ -147,6 +147,7 @@ static enum result too_long(struct ask *a, struct err *e)
         a->shrunk = true;
         return RESULT_NOW;
     }
+    a->cut = true;
     (void)err_set(e, ERR_LIMIT, "the question is longer than the model's context");
     err_hint(e, "start the server with a larger context");
     return RESULT_OVER;
@@ -270,6 +271,25 @@ static int text_judge(struct ask *a, struct buf *message, bool whole, struct err
     return rc;
 }
 
+/* Remembers what the model of the settings turned out to take; another one for pictures may take other things.
+ */
+static void server_learn(struct endpoint *x, const struct ask *a, struct err *e)
+{
+    if (strcmp(ask_model(x, a), x->set.model) != 0) {
+        return;
+    }
+    x->tokens_cap = a->shrunk ? a->tokens_max : x->tokens_cap;
+    bool learnt = (a->schema.n > 0 && a->mode != x->mode) || a->new_tokens_field != x->new_tokens_field;
+    if (!learnt) {
+        return;
+    }
+    x->mode = a->schema.n > 0 ? a->mode : x->mode;
+    x->new_tokens_field = a->new_tokens_field;
+    if (server_save(x, e) != 0) {
+        log_line(&x->n->log, LOG_WARN, "endpoint", "%s", e->text);
+    }
+}
+
 static enum result message_judge(struct endpoint *x, struct ask *a, struct err *e)
 {
     struct buf message;
@@ -289,19 +309,14 @@ static enum result message_judge(struct endpoint *x, struct ask *a, struct err *
     }
     secret_buf_release(&message);
     if (rc != 0) {
+        if (a->mode == FORMAT_OBJECT_SCHEMA && !server) { /* the schema was passed over without a word */
+            a->mode = FORMAT_OBJECT;
+        }
         return server && m.usage.given == false ? RESULT_LATER
                : ++a->bad < BAD_ANSWERS_MAX     ? RESULT_AGAIN
                                                 : RESULT_OVER;
     }
-    x->tokens_cap = a->shrunk ? a->tokens_max : x->tokens_cap;
-    bool learnt = (a->schema.n > 0 && a->mode != x->mode) || a->new_tokens_field != x->new_tokens_field;
-    if (learnt) {
-        x->mode = a->schema.n > 0 ? a->mode : x->mode;
-        x->new_tokens_field = a->new_tokens_field;
-        if (server_save(x, e) != 0) {
-            log_line(&x->n->log, LOG_WARN, "endpoint", "%s", e->text);
-        }
-    }
+    server_learn(x, a, e);
     return RESULT_GOOD;
 }
 

@@ -287,6 +287,10 @@ int endpoint_settings_load(struct endpoint_settings *out, struct store *s, struc
     buf_init(&l.value, LIMIT_SETTING_BYTES);
     text_load(&l, "endpoint.model", out->model, sizeof(out->model));
     text_load(&l, "endpoint.embed-model", out->embed_model, sizeof(out->embed_model));
+    text_load(&l, "endpoint.vision-model", out->vision_model, sizeof(out->vision_model));
+    if (out->vision_model[0] == '\0') {
+        memcpy(out->vision_model, out->model, sizeof(out->model));
+    }
     text_load(&l, "endpoint.key-file", out->key_file, sizeof(out->key_file));
     text_load(&l, "endpoint.key-command", out->key_command, sizeof(out->key_command));
     text_load(&l, "endpoint.ca-file", out->ca_file, sizeof(out->ca_file));
@@ -308,4 +312,10 @@ int endpoint_settings_load(struct endpoint_settings *out, struct store *s, struc
     }
     buf_release(&l.value);
     return l.rc;
+}
+
+bool endpoint_is_remote(struct store *s)
+{
+    struct endpoint_settings set;
+    return endpoint_settings_load(&set, s, NULL) != 0 || !set.url.loopback;
 }
