@@ -246,7 +246,7 @@ static void bad_note(struct job *j, const struct bad_record *b)
 }
 
 /* File names, newline separated, into the scratch buffer. */
-static struct bytes files_join(struct job *j, const struct observation *o)
+static int files_join(struct job *j, const struct observation *o)
 {
     buf_clear(&j->scratch);
     for (size_t i = 0; i < o->n_files && i < LIMIT_OBSERVATION_FILES; i++) {
@@ -255,11 +255,16 @@ static struct bytes files_join(struct job *j, const struct observation *o)
         }
         (void)buf_bytes(&j->scratch, o->files[i]);
     }
-    return j->scratch.err == 0 ? buf_view(&j->scratch) : BYTES_NONE;
+    return j->scratch.err;
 }
 
-static void stored_fill(struct job *j, const struct observation *o, struct stored_observation *out)
+static int stored_fill(struct job *j, const struct observation *o, struct stored_observation *out,
+                       struct err *e)
 {
+    int rc = files_join(j, o);
+    if (rc != 0) {
+        return err_set(e, rc, "taking an observation");
+    }
     *out = (struct stored_observation){
         .time_ms = o->time_ms,
         .end_ms = o->end_ms,
@@ -274,11 +279,12 @@ static void stored_fill(struct job *j, const struct observation *o, struct store
         .url = o->url,
         .command = o->command,
         .cwd = o->cwd,
-        .files = files_join(j, o),
+        .files = buf_view(&j->scratch),
         .ext_id = o->id,
         .data = o->data,
     };
-    event_key(secret_view(&j->n->home.keys.event), o, out->key);
+    rc = event_key(secret_view(&j->n->home.keys.event), o, out->key);
+    return rc != 0 ? err_set(e, rc, "keying an observation") : 0;
 }
 
 /* A record without a time is as old as the time between two readings of its file allows: when there was a
@@ -290,7 +296,10 @@ static int untimed_withheld(struct job *j, const struct observation *o, bool *ou
     char name[sizeof("withheld:") + 32];
     uint8_t key[16];
     struct buf mark;
-    event_key(secret_view(&j->n->home.keys.event), o, key);
+    int rc = event_key(secret_view(&j->n->home.keys.event), o, key);
+    if (rc != 0) {
+        return err_set(e, rc, "keying an observation");
+    }
     int at = snprintf(name, sizeof(name), "withheld:");
     for (size_t i = 0; i < sizeof(key); i++) {
         at += snprintf(name + at, sizeof(name) - (size_t)at, "%02x", key[i]);
@@ -305,7 +314,7 @@ static int untimed_withheld(struct job *j, const struct observation *o, bool *ou
         return local_set(j->n->store, name, BYTES_LIT("1"), e);
     }
     buf_init(&mark, 8);
-    int rc = local_get(j->n->store, name, &mark, out, e);
+    rc = local_get(j->n->store, name, &mark, out, e);
     buf_release(&mark);
     return rc;
 }
@@ -346,8 +355,8 @@ static int observation_take(struct job *j, struct observation *o, struct err *e)
         return 0;
     }
     j->counts.redacted += v == AUDIT_REDACT ? 1 : 0;
-    stored_fill(j, &clean, &stored);
-    rc = local_observation_add(j->n->store, &stored, &stored.row, &fresh, e);
+    rc = stored_fill(j, &clean, &stored, e);
+    rc = rc != 0 ? rc : local_observation_add(j->n->store, &stored, &stored.row, &fresh, e);
     if (rc != 0) {
         return rc;
     }
@@ -365,13 +374,19 @@ static int observation_take(struct job *j, struct observation *o, struct err *e)
     return learn ? infer_observe(j->n->infer, &stored, e) : 0;
 }
 
+/* A reader gave up, and not because memory is short: what is wrong is what it reads. */
+static bool input_at_fault(int row)
+{
+    return row < 0 && row != ERR_NOMEM;
+}
+
 /* 1: a record was taken (or refused); 0: nothing more for now. */
 static int observation_next(struct job *j, struct err *e)
 {
     struct observation o;
     struct bad_record bad = {0};
     int row = j->observer->next(j->reader, &o, &bad, e);
-    j->input_failed = row < 0;
+    j->input_failed = input_at_fault(row);
     if (row <= 0) {
         return row;
     }
@@ -424,7 +439,7 @@ static int told_next(struct job *j, struct err *e)
     struct told_line told;
     char field[64];
     int row = lines_next(&j->lines, &line, e);
-    j->input_failed = row < 0;
+    j->input_failed = input_at_fault(row);
     if (row <= 0) {
         return row;
     }
