@@ -10,7 +10,6 @@ struct thinking {
     struct node *n;
     struct queue queue;
     struct think *think;
-    bool own_endpoint;
     int64_t newest; /* the highest row when it last looked */
 };
 
@@ -47,12 +46,10 @@ static bool may_think(void *ctx)
     return node_may_write(ctx, NULL) == 0;
 }
 
-/* Unreadable settings count as remote: nothing goes out that was not named. */
 static bool is_remote(void *ctx)
 {
     const struct node *n = ctx;
-    struct endpoint_settings s;
-    return endpoint_settings_load(&s, n->store, NULL) != 0 || !s.url.loopback;
+    return endpoint_is_remote(n->store);
 }
 
 /* ---- opening ----------------------------------------------------------------------------------------------
@@ -60,7 +57,7 @@ static bool is_remote(void *ctx)
 
 static struct queue queue_of(struct node *n)
 {
-    return (struct queue){n->store, &n->clock, n->home.device, is_remote, n};
+    return (struct queue){n->store, &n->clock, n->home.device, is_remote, n, 0};
 }
 
 int thinking_open(struct node *n, struct err *e)
@@ -72,11 +69,7 @@ int thinking_open(struct node *n, struct err *e)
     x->queue = queue_of(n);
     x->newest = -1;
     n->thinking = x;
-    int rc = 0;
-    if (n->endpoint == NULL) {
-        rc = endpoint_open(&n->endpoint, n, e);
-        x->own_endpoint = rc == 0;
-    }
+    int rc = n->endpoint != NULL ? 0 : endpoint_open(&n->endpoint, n, e);
     const struct think_env env = {.store = n->store,
                                   .clock = &n->clock,
                                   .rng = &n->rng,
@@ -100,10 +93,6 @@ void thinking_close(struct node *n)
     if (x == NULL)
         return;
     think_close(x->think);
-    if (x->own_endpoint) {
-        endpoint_close(n->endpoint);
-        n->endpoint = NULL;
-    }
     n->thinking = NULL;
     free(x);
 }
@@ -131,6 +120,7 @@ void thinking_wake(struct node *n, bool hurry)
 {
     if (n->thinking == NULL)
         return;
+    n->thinking->queue.most = 0; /* another model, or a larger context, may take more */
     if (hurry)
         think_hurry(n->thinking->think);
     else
@@ -142,7 +132,8 @@ static void trouble_of(struct node *n, const struct thinking *x, struct thinking
 {
     struct err e = ERR_INIT;
     bool waits = out->busy && endpoint_ready(n->endpoint, &e) != 0;
-    (void)snprintf(out->trouble, sizeof out->trouble, "%s", waits ? e.text : think_trouble(x->think));
+    const char *own = think_asks(x->think) ? "" : think_trouble(x->think); /* asking again, it goes on */
+    (void)snprintf(out->trouble, sizeof out->trouble, "%s", waits ? e.text : own);
 }
 
 int thinking_look(struct node *n, struct thinking_state *out, struct err *e)
@@ -150,9 +141,11 @@ int thinking_look(struct node *n, struct thinking_state *out, struct err *e)
     struct endpoint_settings s;
     struct queue q = queue_of(n);
     struct thinking *x = n->thinking;
-    *out = (struct thinking_state){.stage = "waiting", .model = ""};
-    out->configured =
-        endpoint_settings_load(&s, n->store, NULL) == 0 && s.url.base[0] != '\0' && s.model[0] != '\0';
+    *out = (struct thinking_state){.stage = "waiting"};
+    bool readable = endpoint_settings_load(&s, n->store, NULL) == 0;
+    if (readable)
+        (void)snprintf(out->model, sizeof out->model, "%s", s.model);
+    out->configured = readable && s.url.base[0] != '\0' && s.model[0] != '\0';
     int rc = queue_waiting(&q, &out->waiting, e);
     if (rc != 0)
         return rc;
@@ -162,7 +155,6 @@ int thinking_look(struct node *n, struct thinking_state *out, struct err *e)
     out->stage = think_stage(x->think);
     if (out->configured)
         trouble_of(n, x, out);
-    out->model = endpoint_model(n->endpoint);
     out->stats = *think_stats(x->think);
     return 0;
 }

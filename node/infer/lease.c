@@ -162,8 +162,10 @@ static int lease_follow(struct lease_keeper *k, struct node *n, const struct lea
     struct lease_plan plan;
     lease_plan(c, &plan);
     k->take_ms = plan.take_ms;
-    k->lease =
-        c->holder_gone || c->lease.until_ms <= c->now_ms ? (struct lease){.device = ID_NONE} : c->lease;
+    k->lease = c->lease;
+    if (c->holder_gone || c->lease.until_ms <= c->now_ms) {
+        k->lease = (struct lease){.device = ID_NONE};
+    }
     *next_ms = plan.next_ms;
     if (plan.act == LEASE_LEAVE) {
         return 0;

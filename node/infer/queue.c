@@ -12,7 +12,8 @@
 #define POSITION "think:position"
 #define BATCH "think:batch"
 #define BATCH_BYTES_MAX 4096u /* at most 20 + BATCH_MAX * 26 */
-#define ROWS_LOOKED_AT 1000u  /* in one go, when most are passed over */
+#define ROW_KEY_BYTES 16u
+#define ROWS_LOOKED_AT 1000u /* in one go, when most are passed over */
 
 /* ---- settings ---------------------------------------------------------------------------------------------
  */
@@ -297,6 +298,11 @@ struct forming {
     uint32_t looked_at;
 };
 
+static size_t most(const struct queue *q)
+{
+    return q->most == 0 || q->most > BATCH_MAX ? BATCH_MAX : q->most;
+}
+
 /* Whether it does not belong to those before it. */
 static bool apart(const struct forming *f, const struct stored_observation *o)
 {
@@ -312,7 +318,7 @@ static int row_take(void *ctx, const struct stored_observation *o)
         f->w->upto = o->row;
         return 0;
     }
-    if (f->w->n == BATCH_MAX || (f->w->n >= BATCH_MIN && apart(f, o))) {
+    if (f->w->n == most(f->q) || (f->w->n >= BATCH_MIN && apart(f, o))) {
         f->closed = true;
         return 1;
     }
@@ -348,7 +354,7 @@ static int form(struct forming *f, bool hurry, int64_t *next_ms, struct err *e)
     rc = local_observations_behind(s, position, ROWS_LOOKED_AT, row_take, f, e);
     if (rc < 0)
         return rc;
-    f->closed = f->closed || f->w->n == BATCH_MAX || f->looked_at == ROWS_LOOKED_AT;
+    f->closed = f->closed || f->w->n == most(f->q) || f->looked_at == ROWS_LOOKED_AT;
     if (f->w->n == 0) { /* what is passed over is passed over for good */
         *next_ms = f->looked_at == ROWS_LOOKED_AT ? 0 : TIME_NONE;
         return f->w->upto > begin ? position_save(s, f->w->upto, e) : 0;
@@ -428,12 +434,46 @@ static int queue_done(void *ctx, const struct work *w, struct err *e)
     return rc != 0 ? rc : local_set(q->store, BATCH, BYTES_NONE, e);
 }
 
+/* The first rows of a record, as one that did not fail yet. The others wait again. */
+static int record_cut(struct queue *q, size_t rows, struct err *e)
+{
+    struct buf v, next;
+    struct rd r, ahead;
+    bool found = false;
+    int64_t row = 0;
+    buf_init(&v, BATCH_BYTES_MAX);
+    buf_init(&next, BATCH_BYTES_MAX);
+    int rc = local_get(q->store, BATCH, &v, &found, e);
+    rd_init(&r, buf_view(&v));
+    (void)rd_svarint(&r);
+    (void)rd_varint(&r);
+    ahead = r;
+    for (size_t i = 0; i < rows; i++) {
+        row = rd_svarint(&ahead);
+        (void)rd_bytes(&ahead, ROW_KEY_BYTES);
+    }
+    wr_svarint(&next, row);
+    wr_varint(&next, 0);
+    wr_bytes(&next, rd_bytes(&r, rd_left(&r) - rd_left(&ahead)));
+    if (rc == 0)
+        rc = !found || ahead.err != 0 ? err_set(e, ERR_CORRUPT, "the batch of the model is damaged")
+                                      : local_set(q->store, BATCH, buf_view(&next), e);
+    buf_release(&v);
+    buf_release(&next);
+    return rc;
+}
+
 static int queue_failed(void *ctx, const struct work *w, bool *given_up, struct err *e)
 {
     struct queue *q = ctx;
     struct buf v, next;
     struct rd r;
     bool found = false;
+    *given_up = false;
+    if (w->too_large && w->n > 1) {
+        q->most = (w->n + 1) / 2;
+        return record_cut(q, q->most, e);
+    }
     buf_init(&v, BATCH_BYTES_MAX);
     buf_init(&next, BATCH_BYTES_MAX);
     int rc = local_get(q->store, BATCH, &v, &found, e);

@@ -6,7 +6,9 @@
  *
  * A batch is a run of rows: it ends at BATCH_MAX, or from BATCH_MIN on where the source changes or more than
  * QUEUE_GAP_MS lie between two; sources that must not be shown to the model are passed over. One that is not
- * closed that way waits QUEUE_SETTLE_MS for more, one below BATCH_MIN as long as `think.wait` says. */
+ * closed that way waits QUEUE_SETTLE_MS for more, one below BATCH_MIN as long as `think.wait` says.
+ *
+ * A batch that was too large for the model is cut to its first half, and none has more rows from then on. */
 #ifndef NODE_INFER_QUEUE_H
 #define NODE_INFER_QUEUE_H
 
@@ -22,6 +24,7 @@ struct queue {
     struct id device;
     bool (*remote)(void *ctx); /* the model is not on this machine */
     void *remote_ctx;
+    size_t most; /* in a batch, since a larger one was too large; 0: BATCH_MAX. Set to 0 to try anew */
 };
 
 /* As a source of work; ctx is q. */

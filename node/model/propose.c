@@ -4,11 +4,12 @@
 
 const char propose_schema[] =
     "{\"type\":\"object\",\"properties\":{\"claims\":{\"type\":\"array\",\"maxItems\":20,\"items\":{"
-    "\"type\":\"object\",\"properties\":{\"reasoning\":{\"type\":\"string\"},\"claim\":{\"type\":\"string\"},"
-    "\"confidence\":{\"type\":\"integer\",\"minimum\":1,\"maximum\":10},"
-    "\"decay\":{\"type\":\"integer\",\"minimum\":1,\"maximum\":10},"
-    "\"supports\":{\"type\":\"array\",\"items\":{\"type\":\"string\"}},"
-    "\"contradicts\":{\"type\":\"array\",\"items\":{\"type\":\"string\"}}},"
+    "\"type\":\"object\",\"properties\":{\"reasoning\":{\"type\":\"string\"},\"claim\":{\"type\":\"string\","
+    "\"pattern\":\"$claim\"},"
+    "\"confidence\":{\"type\":\"integer\",\"enum\":[1,2,3,4,5,6,7,8,9,10]},"
+    "\"decay\":{\"type\":\"integer\",\"enum\":[1,2,3,4,5,6,7,8,9,10]},"
+    "\"supports\":{\"type\":\"array\",\"minItems\":1,\"items\":{\"type\":\"string\",\"enum\":\"$o\"}},"
+    "\"contradicts\":{\"type\":\"array\",\"items\":{\"type\":\"string\",\"enum\":\"$o\"}}},"
     "\"required\":[\"reasoning\",\"claim\",\"confidence\",\"decay\",\"supports\",\"contradicts\"],"
     "\"additionalProperties\":false}}},\"required\":[\"claims\"],\"additionalProperties\":false}";
 
@@ -83,6 +84,24 @@ static bool claim_read(const struct prompt *p, const cJSON *item, size_t n, stru
     return buf_bytes(&out->text, reasoning) == 0;
 }
 
+/* A small model says one thing several times: it is one claim, with the evidence of all. */
+static void repeats_join(struct proposals *l)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < l->n; i++) {
+        size_t j = 0;
+        while (j < kept && !bytes_ieq(l->v[j].text, l->v[i].text))
+            j++;
+        if (j == kept) {
+            l->v[kept++] = l->v[i];
+            continue;
+        }
+        l->v[j].support |= l->v[i].support;
+        l->v[j].against = (l->v[j].against | l->v[i].against) & ~l->v[j].support;
+    }
+    l->n = kept;
+}
+
 int propose_read(const struct prompt *p, size_t n, struct bytes answer, struct proposals *out, struct err *e)
 {
     cJSON *doc = NULL;
@@ -107,5 +126,6 @@ int propose_read(const struct prompt *p, size_t n, struct bytes answer, struct p
         rc = err_set(e, out->text.err, "reading claims");
     if (rc != 0)
         out->n = 0;
+    repeats_join(out);
     return rc;
 }

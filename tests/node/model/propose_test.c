@@ -3,6 +3,7 @@
 #include "tests/node/model/mind.h"
 #include "tests/support/unit.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -124,6 +125,21 @@ static void no_hostile_claim_is_kept(void **state)
     "{'reasoning':'o1 and o3 show it','claim':'Ana uses rg for searching.','confidence':6,'decay':7,"        \
     "'supports':['o1','o3'],'contradicts':['o2']}"
 
+static void a_claim_made_twice_is_one_with_the_evidence_of_both(void **state)
+{
+    (void)state;
+    static const char again[] = "{'reasoning':'o2 and o4','claim':'ANA uses rg for searching','confidence':9,"
+                                "'decay':2,'supports':['o2','o4'],'contradicts':['o5','o1']}";
+    char both[1024];
+    (void)snprintf(both, sizeof both, "{'claims':[%s,%s]}", GOOD, again);
+    assert_int_equal(read_claims(both), 0);
+    assert_int_equal(got.n, 1);
+    assert_int_equal(got.rejected, 0);
+    assert_int_equal(got.v[0].confidence, 6);
+    assert_int_equal(got.v[0].support, 15);
+    assert_int_equal(got.v[0].against, 16); /* what speaks for it once does not speak against it */
+}
+
 static void a_good_claim_is_kept_whole(void **state)
 {
     (void)state;
@@ -140,10 +156,15 @@ static void a_good_claim_is_kept_whole(void **state)
 static void a_bad_claim_costs_only_itself(void **state)
 {
     (void)state;
-    assert_int_equal(read_claims("{'claims':[{}," GOOD ",{'claim':'Bea'}," GOOD "]}"), 0);
+    static const char other[] = "{'reasoning':'o2','claim':'Ana uses vim','confidence':6,'decay':7,"
+                                "'supports':['o2'],'contradicts':[]}";
+    char list[1024];
+    (void)snprintf(list, sizeof list, "{'claims':[{},%s,{'claim':'Bea'},%s]}", GOOD, other);
+    assert_int_equal(read_claims(list), 0);
     assert_int_equal(got.n, 2);
     assert_int_equal(got.rejected, 2);
-    assert_true(bytes_eq(got.v[1].text, BYTES_LIT("Ana uses rg for searching")));
+    assert_true(bytes_eq(got.v[0].text, BYTES_LIT("Ana uses rg for searching")));
+    assert_true(bytes_eq(got.v[1].text, BYTES_LIT("Ana uses vim")));
 }
 
 static void nothing_is_a_good_answer(void **state)
@@ -198,6 +219,60 @@ static void more_claims_than_asked_for_are_rejected_whole(void **state)
     buf_release(&many);
 }
 
+/* The schema as it is sent, of a question about n records. */
+static cJSON *schema_sent(const char *user, size_t n, struct buf *out)
+{
+    struct stored_observation v[BATCH_MAX];
+    struct prompt asked;
+    prompt_init(&asked, &rng, user);
+    for (size_t i = 0; i < n; i++)
+        v[i] = record_make(i + 1, "a note");
+    propose_ask(&asked, v, n);
+    buf_clear(out);
+    assert_int_equal(prompt_schema(&asked, propose_schema, out), 0);
+    prompt_release(&asked);
+    return cJSON_Parse(buf_cstr(out));
+}
+
+static const cJSON *schema_of(const cJSON *doc, const char *key)
+{
+    const cJSON *claims = cJSON_GetObjectItem(cJSON_GetObjectItem(doc, "properties"), "claims");
+    return cJSON_GetObjectItem(cJSON_GetObjectItem(cJSON_GetObjectItem(claims, "items"), "properties"), key);
+}
+
+static void the_schema_allows_what_was_shown_alone(void **state)
+{
+    (void)state;
+    cJSON *doc = schema_sent("Ana", BATCH_MAX, &text);
+    assert_non_null(doc);
+    const cJSON *ids = cJSON_GetObjectItem(cJSON_GetObjectItem(schema_of(doc, "supports"), "items"), "enum");
+    assert_int_equal(cJSON_GetArraySize(ids), BATCH_MAX);
+    assert_string_equal(cJSON_GetArrayItem(ids, 0)->valuestring, "o1");
+    assert_string_equal(cJSON_GetArrayItem(ids, 49)->valuestring, "o50");
+    assert_string_equal(cJSON_GetObjectItem(schema_of(doc, "claim"), "pattern")->valuestring,
+                        "^Ana [^\\n -`{-~][^\"\\\\\\n]*$");
+    cJSON_Delete(doc);
+    doc = schema_sent(NULL, 5, &text);
+    assert_int_equal(
+        0, strncmp(cJSON_GetObjectItem(schema_of(doc, "claim"), "pattern")->valuestring, "^The user [", 11));
+    cJSON_Delete(doc);
+}
+
+static void a_name_that_would_be_a_pattern_is_in_none(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"A.B", "x\"y", "a\\b", "(", "[a-z]*", "$"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        cJSON *doc = schema_sent(names[i], 5, &text);
+        assert_non_null(doc);
+        assert_null(cJSON_GetObjectItem(schema_of(doc, "claim"), "pattern"));
+        cJSON_Delete(doc);
+    }
+    cJSON *doc = schema_sent("J\xc3\xbcrgen", 5, &text);
+    assert_non_null(cJSON_GetObjectItem(schema_of(doc, "claim"), "pattern"));
+    cJSON_Delete(doc);
+}
+
 static void the_schema_is_json_and_asks_for_reasons_first(void **state)
 {
     (void)state;
@@ -215,12 +290,15 @@ int main(void)
         cmocka_unit_test_setup_teardown(the_rules_name_fence_and_user, setup, teardown),
         cmocka_unit_test_setup_teardown(no_attack_leaves_its_fence, setup, teardown),
         cmocka_unit_test_setup_teardown(no_hostile_claim_is_kept, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_claim_made_twice_is_one_with_the_evidence_of_both, setup, teardown),
         cmocka_unit_test_setup_teardown(a_good_claim_is_kept_whole, setup, teardown),
         cmocka_unit_test_setup_teardown(a_bad_claim_costs_only_itself, setup, teardown),
         cmocka_unit_test_setup_teardown(nothing_is_a_good_answer, setup, teardown),
         cmocka_unit_test_setup_teardown(without_a_name_texts_begin_with_the_verb, setup, teardown),
         cmocka_unit_test_setup_teardown(an_answer_of_another_shape_is_rejected_whole, setup, teardown),
         cmocka_unit_test_setup_teardown(more_claims_than_asked_for_are_rejected_whole, setup, teardown),
+        cmocka_unit_test_setup_teardown(the_schema_allows_what_was_shown_alone, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_name_that_would_be_a_pattern_is_in_none, setup, teardown),
         cmocka_unit_test_setup_teardown(the_schema_is_json_and_asks_for_reasons_first, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

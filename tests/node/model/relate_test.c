@@ -102,6 +102,20 @@ static void pairs_not_shown_and_odd_labels_join_nothing(void **state)
     assert_int_equal(rel.rejected, 6);
 }
 
+static void the_very_same_sentence_is_identical_whatever_the_label(void **state)
+{
+    (void)state;
+    struct bytes before = known.v[0].text;
+    known.v[0].text = claims.v[0].text;
+    assert_int_equal(relate("{'pairs':[" PAIR("c1", "p1", "contradicting") "]}"), 0);
+    assert_int_equal(rel.v[0][0], RELATION_IDENTICAL);
+    known.v[1].text = claims.v[0].text; /* not shown with it */
+    assert_int_equal(relate("{'pairs':[]}"), 0);
+    assert_int_equal(rel.v[0][0], RELATION_IDENTICAL);
+    assert_int_equal(rel.v[0][1], RELATION_UNRELATED);
+    known.v[0].text = before;
+}
+
 static void a_pair_labelled_two_ways_is_unrelated(void **state)
 {
     (void)state;
@@ -250,14 +264,24 @@ static void the_question_shows_confidence_and_decay_of_old_and_new(void **state)
                            BYTES_LIT("known, not to be reworded, confidence 7, decay 4, p3:")) != SIZE_MAX);
 }
 
-static void schemas_are_json(void **state)
+static void schemas_are_json_and_name_what_was_shown(void **state)
 {
     (void)state;
     const char *const schemas[] = {relate_schema, revise_schema};
+    two_clusters();
     for (size_t i = 0; i < 2; i++) {
-        cJSON *doc = cJSON_Parse(schemas[i]);
+        struct buf sent;
+        buf_init(&sent, PROMPT_SCHEMA_BYTES);
+        prompt_release(&p);
+        prompt_init(&p, &rng, "Ana");
+        i == 0 ? relate_ask(&p, &claims, &known) : revise_ask(&p, &claims, &known, &clusters);
+        assert_int_equal(prompt_schema(&p, schemas[i], &sent), 0);
+        cJSON *doc = cJSON_Parse(buf_cstr(&sent));
         assert_non_null(doc);
+        assert_true(bytes_find(buf_view(&sent), BYTES_LIT("\"enum\":[\"p1\",\"p2\"")) != SIZE_MAX);
+        assert_true(bytes_find(buf_view(&sent), BYTES_LIT("$c")) == SIZE_MAX);
         cJSON_Delete(doc);
+        buf_release(&sent);
     }
 }
 
@@ -267,6 +291,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(labels_are_taken_by_pair),
         T(pairs_not_shown_and_odd_labels_join_nothing),
+        T(the_very_same_sentence_is_identical_whatever_the_label),
         T(a_pair_labelled_two_ways_is_unrelated),
         T(no_list_of_pairs_is_no_answer),
         T(the_question_shows_each_claim_once_and_its_pairs),
@@ -278,7 +303,7 @@ int main(void)
         T(a_revision_about_another_or_with_the_fence_is_refused),
         T(a_cluster_is_answered_once),
         T(the_question_shows_confidence_and_decay_of_old_and_new),
-        T(schemas_are_json),
+        T(schemas_are_json_and_name_what_was_shown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
