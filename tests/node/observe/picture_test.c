@@ -3,6 +3,7 @@
 
 #include "node/file.h"
 #include "node/observe/picture_time.h"
+#include "node/screen.h"
 #include "tests/node/observe/pictures.h"
 #include "tests/support/tmp.h"
 #include "tests/support/unit.h"
@@ -70,7 +71,8 @@ static void what_is_not_the_picture_is_left_out(void **state)
         char plain[PICTURE_ID_BYTES + 1];
         assert_int_equal(read_made(i, (struct picture_spec){0}), 0);
         memcpy(plain, p.id, sizeof plain);
-        assert_int_equal(read_made(i, (struct picture_spec){.extra = "at home in Lisbon", .behind = "a film"}), 0);
+        assert_int_equal(
+            read_made(i, (struct picture_spec){.extra = "at home in Lisbon", .behind = "a film"}), 0);
         assert_true(bytes_find(buf_view(&file), BYTES_LIT("Lisbon")) != SIZE_MAX);
         assert_true(bytes_find(buf_view(&left), BYTES_LIT("Lisbon")) == SIZE_MAX);
         assert_true(bytes_find(buf_view(&left), BYTES_LIT("film")) == SIZE_MAX);
@@ -154,9 +156,10 @@ static void sizes_are_bounded(void **state)
         }
         assert_int_equal(read_made(i, (struct picture_spec){.width = 10000, .height = 10000}), 0);
     }
-    assert_int_equal(read_file(BYTES_LIT("\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR\xff\xff\xff\xff\xff\xff\xff\xff\x08\x02\0\0\0"
-                                         "crc.")),
-                     ERR_LIMIT);
+    assert_int_equal(
+        read_file(BYTES_LIT("\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR\xff\xff\xff\xff\xff\xff\xff\xff\x08\x02\0\0\0"
+                            "crc.")),
+        ERR_LIMIT);
 }
 
 static void files_are_bounded(void **state)
@@ -174,9 +177,12 @@ static void files_are_bounded(void **state)
 static void what_is_no_picture_is_refused(void **state)
 {
     (void)state;
-    static const char *const others[] = {
-        "<svg xmlns='http://www.w3.org/2000/svg'/>", "%PDF-1.7 and so on and on", "BM and a bitmap behind it",
-        "RIFF\x10\0\0\0WAVEfmt it sings", "GIF88a but no such version", "\xff\xd8 and no marker behind it"};
+    static const char *const others[] = {"<svg xmlns='http://www.w3.org/2000/svg'/>",
+                                         "%PDF-1.7 and so on and on",
+                                         "BM and a bitmap behind it",
+                                         "RIFF\x10\0\0\0WAVEfmt it sings",
+                                         "GIF88a but no such version",
+                                         "\xff\xd8 and no marker behind it"};
     for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
         assert_int_equal(read_file(bytes_of(others[i], i == 3 ? 20 : strlen(others[i]))), ERR_FORMAT);
         assert_false(p.cut);
@@ -261,9 +267,10 @@ static void a_whole_date_and_time_in_a_name_is_the_time(void **state)
 {
     (void)state;
     const struct observer_env env = {.zone_offset = two_hours};
-    static const char *const same[] = {"Screenshot from 2026-11-24 21-52-31.png", "IMG_20261124_215231.jpg",
-                                       "Screenshot_2026-11-24-21-52-31.png",      "Screenshot_20261124-215231_App.jpg",
-                                       "Bildschirmfoto 2026-11-24 um 21.52.31.png", "12 2026.11.24T21:52:31"};
+    static const char *const same[] = {
+        "Screenshot from 2026-11-24 21-52-31.png",   "IMG_20261124_215231.jpg",
+        "Screenshot_2026-11-24-21-52-31.png",        "Screenshot_20261124-215231_App.jpg",
+        "Bildschirmfoto 2026-11-24 um 21.52.31.png", "12 2026.11.24T21:52:31"};
     static const char *const none[] = {"",
                                        "picture.png",
                                        "2026-11-24.png",
@@ -292,7 +299,9 @@ static void the_page_has_the_bounds_of_the_code(void **state)
         unsigned value;
     } bounds[] = {{"PICTURE_BYTES_MAX", PICTURE_BYTES_MAX},
                   {"PICTURE_SIDE_MAX", PICTURE_SIDE_MAX},
-                  {"PICTURE_PIXELS_MAX", PICTURE_PIXELS_MAX}};
+                  {"PICTURE_PIXELS_MAX", PICTURE_PIXELS_MAX},
+                  {"SCREEN_EVERY_MS_MIN", SCREEN_EVERY_MS_MIN},
+                  {"SCREEN_COMMAND_MS", SCREEN_COMMAND_MS}};
     buf_init(&page, 1u << 20);
     assert_int_equal(file_read(TEST_SOURCE "/node/observe/IMAGES.md", &page, &e), 0);
     for (size_t i = 0; i < sizeof bounds / sizeof bounds[0]; i++) {

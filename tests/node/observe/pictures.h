@@ -1,5 +1,5 @@
-/* Picture files that tests make for themselves, of any size and with anything in them. Structure is real, pixels
- * are not: nothing in the product decodes them. */
+/* Picture files that tests make for themselves, of any size and with anything in them. Structure is real,
+ * pixels are not: nothing in the product decodes them. */
 #ifndef TESTS_NODE_OBSERVE_PICTURES_H
 #define TESTS_NODE_OBSERVE_PICTURES_H
 
