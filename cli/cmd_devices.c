@@ -146,6 +146,7 @@ int secret_read(const char *prompt, char *out, size_t size, struct err *e)
     struct termios old;
     struct termios quiet;
     bool terminal = tcgetattr(STDIN_FILENO, &old) == 0;
+    interrupt_watch(); /* Ctrl-C must not leave the terminal without echo */
     if (terminal) {
         quiet = old;
         quiet.c_lflag &= ~(tcflag_t)ECHO;

@@ -253,9 +253,14 @@ extern const char *const search_schema[];
 int search_register(struct store *s, struct err *e) MUST_CHECK;
 void search_unregister(struct store *s);
 /* A proposition's text changed: old_text.p == NULL: it was not indexed; new_text.p == NULL: it goes. Called
- * after prop was written, in the same transaction. The bytes are borrowed for the call. */
+ * after prop was written, in the same transaction. The bytes are borrowed for the call. The index follows at
+ * search_flush(). */
 int search_prop_changed(struct store *s, int64_t row, struct bytes old_text, struct bytes new_text,
                         struct err *e) MUST_CHECK;
+/* Brings the index up to the changes of this transaction; before COMMIT. */
+int search_flush(struct store *s, struct err *e) MUST_CHECK;
+/* A transaction ended, either way: what still waits goes. */
+void search_forget(struct store *s);
 /* Rebuilds the index of propositions from prop (store_rebuild). */
 int search_rebuild(struct store *s, struct err *e) MUST_CHECK;
 /* Rewrites the indexes so that no deleted term is left in them (FTS5 'optimize'). Own transaction. */

@@ -40,6 +40,7 @@ static int peer_put(cJSON *o, const struct pairing_view *v)
 static int view_put(struct node *n, cJSON *o)
 {
     struct pairing_view v;
+    pairing_looked(n->pairing);
     pairing_view(n->pairing, &v);
     bool failed = v.phase == PAIRING_FAILED;
     bool ok = put_str(o, "phase", pairing_phase_name(v.phase)) == 0 && put_bool(o, "host", v.host) == 0 &&

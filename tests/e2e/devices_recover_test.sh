@@ -56,7 +56,7 @@ recover phone "$work/first"
 check "words that were replaced say so" eval '[ "$status" -ne 0 ] && grep -q "no longer count" "$work/err"'
 check "the device is as it was" eval '[ "$(quietly phone devices --json | grep -o "\"name\"" | wc -l)" -eq 1 ]'
 SELFSAME_HOME=$work/phone run_with "$work/second" recover --address 127.0.0.1:1
-check "nobody there: it says what to do" eval '[ "$status" -eq 5 ] && grep -q -- "--address" "$work/err"'
+check "nobody there: it says what to do" eval '[ "$status" -eq 5 ] && complained "127.0.0.1:1: " && complained "selfsamed"'
 recover phone "$work/second"
 check "the words that count make the device anew" test "$status" -eq 0
 cat "$work/out"
