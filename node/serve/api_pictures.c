@@ -9,6 +9,7 @@
 #include "node/screen.h"
 
 #include <poll.h>
+#include <stdio.h>
 
 #define STEP_BUDGET_MS 400
 
@@ -45,11 +46,21 @@ static cJSON *state_put(struct node *n, cJSON *doc, const struct pictures_state 
     return ok ? o : NULL;
 }
 
-int put_pictures(struct node *n, cJSON *doc, struct err *e)
+int put_pictures(struct node *n, cJSON *doc, cJSON *attention, struct err *e)
 {
     struct pictures_state s;
+    char text[640];
     int rc = pictures_look(n, &s, e);
-    return rc != 0 ? rc : state_put(n, doc, &s) != NULL ? 0 : ERR_NOMEM;
+    if (rc == 0 && state_put(n, doc, &s) == NULL) {
+        rc = ERR_NOMEM;
+    }
+    if (rc != 0 || s.trouble.code == 0 || s.trouble.code == ERR_PAUSED) {
+        return rc; /* a pause is said by itself */
+    }
+    (void)snprintf(text, sizeof(text), "%llu picture%s: %s", (unsigned long long)s.waiting,
+                   s.waiting > 1 ? "s wait" : " waits", s.trouble.text);
+    cJSON *said = cJSON_CreateString(text);
+    return said != NULL && cJSON_AddItemToArray(attention, said) ? 0 : ERR_NOMEM;
 }
 
 /* What the loop of a running node does, for a while. */

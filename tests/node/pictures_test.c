@@ -428,6 +428,11 @@ static void what_cannot_be_had_now_waits(void **state)
     (void)import("a.png", "waiting");
     struct pictures_state s = settle();
     assert_int_equal(s.trouble.code, ERR_NOTFOUND);
+    cJSON *doc = household_ask(n, "{'cmd':'status'}");
+    const cJSON *said = cJSON_GetArrayItem(cJSON_GetObjectItem(doc, "attention"), 0);
+    assert_non_null(said);
+    assert_non_null(strstr(said->valuestring, "1 picture waits: no endpoint"));
+    cJSON_Delete(doc);
     set("endpoint.sources", "*\\n-image");
     point_at_server();
     s = settle();
