@@ -45,7 +45,7 @@ static int joining_finish(struct node *n, struct err *e)
 {
     const uint8_t *secret = group_secret(n->group);
     bool written = false;
-    if (secret == NULL || secret_eq(secret, n->home.keys.claim.p, KEY_BYTES)) {
+    if (secret == NULL || (n->home.keys.grouped && secret_eq(secret, n->home.keys.claim.p, KEY_BYTES))) {
         return 0;
     }
     uint8_t own[KEY_BYTES];
@@ -146,6 +146,7 @@ static int keys_replace(struct home *h, const struct rng *rng, struct renewal *r
     if (rc == 0 && !r->lost) {
         memcpy(fresh.event.p, h->keys.event.p, KEY_BYTES);
         memcpy(fresh.claim.p, h->keys.claim.p, KEY_BYTES);
+        fresh.grouped = h->keys.grouped;
     }
     if (rc != 0) {
         return rc;

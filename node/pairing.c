@@ -234,7 +234,10 @@ static int group_begin(struct pairing *p, struct bytes body, struct err *e)
         return err_set(e, ERR_FORMAT, "the other device sent no group");
     }
     memcpy(group.b, body.p, ID_BYTES);
-    int rc = group_exists(n->group) ? group_leave(n->group, e) : 0; /* a group of this device alone */
+    int rc = group_mend(n->group, e);
+    if (rc == 0 && group_exists(n->group)) {
+        rc = group_leave(n->group, e); /* a group of this device alone */
+    }
     return rc != 0 ? rc : group_join(n->group, &group, e);
 }
 
