@@ -167,7 +167,8 @@ void draw_status(struct page *p, const cJSON *answer)
         label(p, "thinking");
         draw_thinking_line(p, doc_get(answer, "thinking"));
     }
-    if (doc_number(doc_get(answer, "pictures"), "waiting") > 0) {
+    if (doc_number(doc_get(answer, "pictures"), "waiting") > 0 ||
+        doc_flag(doc_get(answer, "pictures"), "screenshots")) {
         label(p, "pictures");
         draw_pictures(p, doc_get(answer, "pictures"));
     }

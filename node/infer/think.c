@@ -567,6 +567,11 @@ bool think_busy(const struct think *t)
     return t->stage != STAGE_IDLE;
 }
 
+bool think_asks(const struct think *t)
+{
+    return t->ticket != 0;
+}
+
 const char *think_stage(const struct think *t)
 {
     static const char *const names[STAGES] = {"waiting", "audit", "propose", "relate", "revise", "writing"};
