@@ -234,10 +234,7 @@ static void draw_value(struct page *p, const char *value)
         char one[512];
         end = strchrnul(line, '\n');
         (void)snprintf(one, sizeof(one), "%.*s", (int)(end - line), line);
-        if (line != value) {
-            page_line(p);
-            page_blanks(p, 4);
-        } else if (*end != '\0' && end[1] != '\0') { /* several lines: each on its own */
+        if (line != value || (*end != '\0' && end[1] != '\0')) { /* several lines: each on its own */
             page_line(p);
             page_blanks(p, 4);
         }

@@ -17,8 +17,6 @@
 #define REAP_MS 20
 #define CHUNK_BYTES 65536u
 
-extern char **environ;
-
 void child_init(struct child *c, int epoll_fd)
 {
     *c = (struct child){.epoll_fd = epoll_fd, .fd = -1};
