@@ -12,7 +12,11 @@ static void put_number(struct page *p, const cJSON *t, const char *key, const ch
 
 void draw_thinking_line(struct page *p, const cJSON *t)
 {
-    const char *trouble = doc_text(t, "trouble");
+    const char *trouble = doc_text(t, "trouble"), *device = doc_text(t, "device");
+    if (device[0] != '\0' && !doc_flag(t, "here")) {
+        page_safe(p, device);
+        page_str(p, " thinks for your devices; here: ");
+    }
     page_safe(p, doc_text(t, "model")[0] != '\0' ? doc_text(t, "model") : "a language model");
     page_str(p, ": ");
     put_number(p, t, "waiting", " waiting, ");

@@ -6,8 +6,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#define TROUBLE_MS (30 * MS_MINUTE) /* an endpoint that fails for so long: another device is to think */
+
 struct thinking {
     struct node *n;
+    struct lease_keeper lease;
+    int64_t lease_ms;   /* wall: when to look at it again; TIME_NONE */
+    bool lease_due;     /* or at once */
+    bool able;          /* to think for all, when it last looked */
+    uint64_t arrivals;  /* of the node, when it last looked */
+    int64_t trouble_ms; /* monotonic: since when the endpoint fails; TIME_NONE */
     struct queue queue;
     struct think *think;
     bool own_endpoint;
@@ -42,9 +50,16 @@ static const char *mind_model(void *ctx)
     return endpoint_model(n->endpoint);
 }
 
+static bool is_thinker(const struct thinking *x)
+{
+    const struct lease *l = &x->lease.lease;
+    return id_eq(&l->device, &x->n->home.device) && l->until_ms > clock_wall_ms(&x->n->clock);
+}
+
 static bool may_think(void *ctx)
 {
-    return node_may_write(ctx, NULL) == 0;
+    const struct thinking *x = ctx;
+    return node_may_write(x->n, NULL) == 0 && is_thinker(x);
 }
 
 /* Unreadable settings count as remote: nothing goes out that was not named. */
@@ -71,6 +86,8 @@ int thinking_open(struct node *n, struct err *e)
     x->n = n;
     x->queue = queue_of(n);
     x->newest = -1;
+    x->lease_due = true;
+    x->lease_ms = x->trouble_ms = TIME_NONE;
     n->thinking = x;
     int rc = 0;
     if (n->endpoint == NULL) {
@@ -86,7 +103,7 @@ int thinking_open(struct node *n, struct err *e)
                                   .mind = {mind_ready, mind_chat, mind_cancel, mind_model, n},
                                   .source = queue_source(&x->queue),
                                   .may_think = may_think,
-                                  .may_ctx = n};
+                                  .may_ctx = x};
     if (rc == 0)
         rc = think_open(&x->think, &env, e);
     if (rc != 0)
@@ -108,8 +125,62 @@ void thinking_close(struct node *n)
     free(x);
 }
 
+/* ---- who thinks -------------------------------------------------------------------------------------------
+ */
+
+static bool is_configured(struct node *n)
+{
+    struct endpoint_settings s;
+    return endpoint_settings_load(&s, n->store, NULL) == 0 && s.url.base[0] != '\0' && s.model[0] != '\0';
+}
+
+/* Whether this device could think for all: what only a setting mends counts at once, what may pass after a
+ * while. */
+static bool is_able(struct thinking *x)
+{
+    int64_t now = clock_mono_ms(&x->n->clock);
+    int rc = endpoint_ready(x->n->endpoint, NULL);
+    bool fails = rc == ERR_INUSE || rc == ERR_LIMIT;
+    x->trouble_ms = !fails ? TIME_NONE : x->trouble_ms == TIME_NONE ? now : x->trouble_ms;
+    return rc == 0 || (fails && now - x->trouble_ms < TROUBLE_MS);
+}
+
+/* Looks at the lease when that is due; a change of it wakes the pipeline. */
+static void lease_step(struct thinking *x)
+{
+    struct err e = ERR_INIT;
+    struct node *n = x->n;
+    bool came = x->arrivals != n->arrivals;
+    bool time = x->lease_ms != TIME_NONE && clock_wall_ms(&n->clock) >= x->lease_ms;
+    bool able = is_able(x), changed = able != x->able;
+    if (!(x->lease_due || came || time || changed) || node_may_write(n, NULL) != 0)
+        return;
+    struct id before = x->lease.lease.device;
+    if (lease_keep(&x->lease, n, able, is_remote(n), &x->lease_ms, &e) != 0)
+        log_line(&n->log, LOG_WARN, "think", "%s", e.text);
+    x->arrivals = n->arrivals;
+    x->able = able;
+    x->lease_due = false;
+    if (id_eq(&before, &x->lease.lease.device))
+        return;
+    think_let_go(x->think);
+    think_wake(x->think);
+}
+
 /* ---- moving on --------------------------------------------------------------------------------------------
  */
+
+/* The monotonic time of a wall time. */
+static int64_t mono_of(const struct node *n, int64_t wall_ms)
+{
+    int64_t in_ms = wall_ms == TIME_NONE ? 0 : wall_ms - clock_wall_ms(&n->clock);
+    return wall_ms == TIME_NONE ? TIME_NONE : clock_mono_ms(&n->clock) + (in_ms > 0 ? in_ms : 0);
+}
+
+static int64_t earlier(int64_t a, int64_t b)
+{
+    return a == TIME_NONE || (b != TIME_NONE && b < a) ? b : a;
+}
 
 int64_t thinking_step(struct node *n)
 {
@@ -117,6 +188,7 @@ int64_t thinking_step(struct node *n)
     int64_t newest = 0;
     if (x == NULL)
         return TIME_NONE;
+    lease_step(x);
     uint64_t before = think_stats(x->think)->batches;
     if (local_observation_newest(n->store, &newest, NULL) == 0 && newest != x->newest) {
         x->newest = newest;
@@ -124,13 +196,14 @@ int64_t thinking_step(struct node *n)
     }
     int64_t next = think_step(x->think);
     n->wrote = n->wrote || think_stats(x->think)->batches > before;
-    return next;
+    return earlier(next, mono_of(n, x->lease_ms));
 }
 
 void thinking_wake(struct node *n, bool hurry)
 {
     if (n->thinking == NULL)
         return;
+    n->thinking->lease_due = true;
     if (hurry)
         think_hurry(n->thinking->think);
     else
@@ -145,22 +218,34 @@ static void trouble_of(struct node *n, const struct thinking *x, struct thinking
     (void)snprintf(out->trouble, sizeof out->trouble, "%s", waits ? e.text : think_trouble(x->think));
 }
 
+static int thinker_look(struct node *n, struct thinking_state *out, struct err *e)
+{
+    int rc = lease_look(n, out->configured, &out->lease, e);
+    const struct member *m = group_find(n->group, &out->lease.device);
+    out->here = id_eq(&out->lease.device, &n->home.device);
+    (void)snprintf(out->thinker, sizeof out->thinker, "%s",
+                   m != NULL   ? m->name
+                   : out->here ? n->home.name
+                               : "");
+    return rc;
+}
+
 int thinking_look(struct node *n, struct thinking_state *out, struct err *e)
 {
-    struct endpoint_settings s;
     struct queue q = queue_of(n);
     struct thinking *x = n->thinking;
     *out = (struct thinking_state){.stage = "waiting", .model = ""};
-    out->configured =
-        endpoint_settings_load(&s, n->store, NULL) == 0 && s.url.base[0] != '\0' && s.model[0] != '\0';
+    out->configured = is_configured(n);
     int rc = queue_waiting(&q, &out->waiting, e);
+    if (rc == 0)
+        rc = thinker_look(n, out, e);
     if (rc != 0)
         return rc;
     if (x == NULL)
         return think_stats_load(n->store, &out->stats, e);
     out->busy = think_busy(x->think);
     out->stage = think_stage(x->think);
-    if (out->configured)
+    if (out->configured && (out->here || id_none(&out->lease.device)))
         trouble_of(n, x, out);
     out->model = endpoint_model(n->endpoint);
     out->stats = *think_stats(x->think);

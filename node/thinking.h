@@ -1,8 +1,10 @@
-/* Thinking, bound to an open node: its store, its endpoint, its queue of observations. The running node's
- * loop steps it beside the endpoint; a command without a node opens both for as long as it runs. */
+/* Thinking, bound to an open node: its store, its endpoint, its queue of observations, and the lease that
+ * says which one of the user's devices thinks (node/infer/lease.h). The running node's loop steps it beside
+ * the endpoint; a command without a node opens both for as long as it runs. */
 #ifndef NODE_THINKING_H
 #define NODE_THINKING_H
 
+#include "node/infer/lease.h"
 #include "node/infer/think.h"
 #include "node/node.h"
 
@@ -24,6 +26,9 @@ struct thinking_state {
     char trouble[480]; /* why it does not go on; "" */
     const char *model;
     uint64_t waiting;
+    struct lease lease;                  /* who thinks; nobody: none can, or none has taken it yet */
+    bool here;                           /* this device does */
+    char thinker[DEVICE_NAME_BYTES + 1]; /* its name; "" */
     struct think_stats stats;
 };
 int thinking_look(struct node *n, struct thinking_state *out, struct err *e) MUST_CHECK;

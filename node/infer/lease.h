@@ -17,9 +17,11 @@
 
 #include "node/node.h"
 
-#define LEASE_MS (INT64_C(6) * 60 * 60 * 1000)
-#define LEASE_RENEW_MS (LEASE_MS / 2)
-#define LEASE_JITTER_MS (INT64_C(2) * 60 * 1000)
+#define LEASE_MS (INT64_C(6) * 60 * 60 * 1000) /* at most, and unless `think.lease` says less */
+#define LEASE_MS_MIN (INT64_C(10) * 1000)
+/* A lease of this length is renewed when half of it is over; a free one is taken within 1/180 of it. */
+#define LEASE_RENEW_MS(lease_ms) ((lease_ms) / 2)
+#define LEASE_JITTER_MS(lease_ms) ((lease_ms) / 180)
 
 struct lease {
     struct id device; /* ID_NONE: nobody */
@@ -39,8 +41,9 @@ struct lease_case {
     struct lease lease; /* as merged here */
     bool holder_gone;   /* the holder is no member any more */
     int64_t now_ms;
-    int64_t take_ms; /* when it may take a free lease: 0 = not drawn yet */
-    uint32_t random;
+    int64_t lease_ms; /* how long it takes it for */
+    int64_t take_ms;  /* when it may take a free lease: 0 = not drawn yet */
+    uint32_t random;  /* 0: at once */
 };
 enum lease_act { LEASE_LEAVE, LEASE_TAKE, LEASE_GIVE_BACK };
 struct lease_plan {
@@ -59,5 +62,10 @@ struct lease_keeper {
  * *next_ms: as in the plan. Of a device alone the lease is its own, or nobody's, without a write. */
 int lease_keep(struct lease_keeper *k, struct node *n, bool able, bool remote, int64_t *next_ms,
                struct err *e) MUST_CHECK;
+/* Who holds it by what is merged here, without doing anything: nobody when it ran out or the holder is gone.
+ * A device alone holds it when it is able. */
+int lease_look(struct node *n, bool able, struct lease *out, struct err *e) MUST_CHECK;
+/* `think.lease`: a duration from LEASE_MS_MIN to LEASE_MS. */
+int lease_check(struct bytes value, struct err *e) MUST_CHECK;
 
 #endif

@@ -553,6 +553,13 @@ void think_hurry(struct think *t)
     think_wake(t);
 }
 
+void think_let_go(struct think *t)
+{
+    findings_clear(t);
+    work_clear(&t->work);
+    t->stage = STAGE_IDLE;
+}
+
 bool think_busy(const struct think *t)
 {
     return t->stage != STAGE_IDLE;

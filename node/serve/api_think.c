@@ -29,7 +29,8 @@ int put_thinking(struct node *n, cJSON *doc, struct err *e)
     };
     bool ok = put_bool(o, "configured", s.configured) == 0 && put_bool(o, "busy", s.busy) == 0 &&
               put_str(o, "stage", s.stage) == 0 && put_str(o, "model", s.model) == 0 &&
-              put_str(o, "trouble", s.trouble) == 0 && put_time(o, "failed_at", s.stats.failed_ms) == 0;
+              put_str(o, "trouble", s.trouble) == 0 && put_str(o, "device", s.thinker) == 0 &&
+              put_bool(o, "here", s.here) == 0 && put_time(o, "failed_at", s.stats.failed_ms) == 0;
     for (size_t i = 0; ok && i < sizeof(numbers) / sizeof(numbers[0]); i++) {
         ok = put_num(o, numbers[i].key, (double)numbers[i].v) == 0;
     }

@@ -12,7 +12,7 @@ static const struct id laptop = {{1}}, phone = {{2}};
 
 static struct lease_case asks(const struct id *self, bool able)
 {
-    return (struct lease_case){.self = *self, .able = able, .now_ms = NOW, .random = 30000};
+    return (struct lease_case){.self = *self, .able = able, .now_ms = NOW, .lease_ms = LEASE_MS, .random = 30000};
 }
 
 static void held_by(struct lease_case *c, const struct id *device, int64_t until_ms)
@@ -97,7 +97,7 @@ static void a_holder_renews_at_half_time_and_gives_back_what_it_cannot_use(void 
     held_by(&c, &laptop, NOW + LEASE_MS);
     lease_plan(&c, &plan);
     assert_int_equal(plan.act, LEASE_LEAVE);
-    assert_true(plan.next_ms == NOW + LEASE_MS - LEASE_RENEW_MS);
+    assert_true(plan.next_ms == NOW + LEASE_MS - LEASE_RENEW_MS(LEASE_MS));
     c.now_ms = plan.next_ms;
     lease_plan(&c, &plan);
     assert_int_equal(plan.act, LEASE_TAKE);
