@@ -29,9 +29,13 @@ struct thinking_state {
     struct lease lease;                  /* who thinks; nobody: none can, or none has taken it yet */
     bool here;                           /* this device does */
     char thinker[DEVICE_NAME_BYTES + 1]; /* its name; "" */
+    uint64_t errands, handed;            /* errands under way to it, and the observations in them */
     struct think_stats stats;
 };
 int thinking_look(struct node *n, struct thinking_state *out, struct err *e) MUST_CHECK;
+/* Observations were erased: errands that hold one are taken back. In the transaction that erases, behind it.
+ */
+int thinking_erased(struct node *n, struct err *e) MUST_CHECK;
 /* Everything held is to be thought about again. */
 int thinking_rewind(struct node *n, struct err *e) MUST_CHECK;
 

@@ -15,7 +15,10 @@
 #ifndef NODE_INFER_LEASE_H
 #define NODE_INFER_LEASE_H
 
-#include "node/node.h"
+#include "base/log.h"
+#include "crypto/dh.h"
+#include "store/store.h"
+#include "sync/group.h"
 
 #define LEASE_MS (INT64_C(6) * 60 * 60 * 1000) /* at most, and unless `think.lease` says less */
 #define LEASE_MS_MIN (INT64_C(10) * 1000)
@@ -53,18 +56,32 @@ struct lease_plan {
 };
 void lease_plan(const struct lease_case *c, struct lease_plan *out);
 
+/* The device, for the lease and for errands (node/infer/errand.h); all borrowed. */
+struct lease_env {
+    struct store *store;
+    const struct group *group;
+    const struct dh_key *seal; /* its key for what is sealed to it */
+    const struct clock *clock;
+    const struct rng *rng;
+    const struct log *log;
+    struct id device;
+    bool patient; /* a free lease is left to others for a moment: not by a command, which has no time */
+    bool *wrote;  /* set when something was written for other devices */
+};
+
 /* What it keeps in memory between two looks; zeroed at first. */
 struct lease_keeper {
     struct lease lease; /* as of the last lease_keep(); nobody when it ran out or the holder is gone */
     int64_t take_ms;
 };
 /* Reads the lease and does what is due; a write is a transaction of its own. `able` and `remote` as above.
- * *next_ms: as in the plan. Of a device alone the lease is its own, or nobody's, without a write. */
-int lease_keep(struct lease_keeper *k, struct node *n, bool able, bool remote, int64_t *next_ms,
+ * *next_ms: as in the plan. Of a device alone the lease is its own, or nobody's, without a write. The device
+ * must be one that may write. */
+int lease_keep(struct lease_keeper *k, const struct lease_env *env, bool able, bool remote, int64_t *next_ms,
                struct err *e) MUST_CHECK;
 /* Who holds it by what is merged here, without doing anything: nobody when it ran out or the holder is gone.
  * A device alone holds it when it is able. */
-int lease_look(struct node *n, bool able, struct lease *out, struct err *e) MUST_CHECK;
+int lease_look(const struct lease_env *env, bool able, struct lease *out, struct err *e) MUST_CHECK;
 /* `think.lease`: a duration from LEASE_MS_MIN to LEASE_MS. */
 int lease_check(struct bytes value, struct err *e) MUST_CHECK;
 

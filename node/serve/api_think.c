@@ -26,6 +26,7 @@ int put_thinking(struct node *n, cJSON *doc, struct err *e)
         {"tokens_in", s.stats.tokens_in}, {"tokens_out", s.stats.tokens_out},
         {"added", s.stats.added},         {"raised", s.stats.raised},
         {"lowered", s.stats.lowered},     {"revised", s.stats.revised},
+        {"errands", s.errands},           {"handed", s.handed},
     };
     bool ok = put_bool(o, "configured", s.configured) == 0 && put_bool(o, "busy", s.busy) == 0 &&
               put_str(o, "stage", s.stage) == 0 && put_str(o, "model", s.model) == 0 &&
@@ -58,7 +59,7 @@ static int start(struct node *n, bool all, struct err *e)
 {
     struct thinking_state s;
     int rc = thinking_look(n, &s, e);
-    if (rc == 0 && !s.configured) {
+    if (rc == 0 && !s.configured && (s.here || id_none(&s.lease.device))) {
         (void)err_set(e, ERR_NOTFOUND, "no language model is set");
         err_hint(e, "selfsame config endpoint.url URL, then: selfsame config endpoint.model NAME");
         return ERR_NOTFOUND;

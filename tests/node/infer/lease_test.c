@@ -121,10 +121,17 @@ static void a_device_alone_writes_nothing(void **state)
     tmp_dir_make(&dir);
     struct node *n = household_add(&dir, "laptop");
     assert_int_equal(store_digest(n->store, &before, &e), 0);
-    assert_int_equal(lease_keep(&k, n, true, false, &next, &e), 0);
+    bool wrote = false;
+    const struct lease_env env = {.store = n->store,
+                                  .group = n->group,
+                                  .clock = &n->clock,
+                                  .rng = &n->rng,
+                                  .device = n->home.device,
+                                  .wrote = &wrote};
+    assert_int_equal(lease_keep(&k, &env, true, false, &next, &e), 0);
     assert_true(id_eq(&k.lease.device, &n->home.device) && next == TIME_NONE);
-    assert_int_equal(lease_keep(&k, n, false, false, &next, &e), 0);
-    assert_true(id_none(&k.lease.device));
+    assert_int_equal(lease_keep(&k, &env, false, false, &next, &e), 0);
+    assert_true(id_none(&k.lease.device) && !wrote);
     assert_int_equal(store_digest(n->store, &after, &e), 0);
     assert_memory_equal(before.b, after.b, HASH_BYTES);
     node_close(n);
