@@ -271,18 +271,18 @@ static void bad_print(const struct run *r, const cJSON *answer)
     }
 }
 
-static void work_report(const struct work *w, bool tell, bool stopped)
+static void work_report(const struct run *r, const cJSON *answer, bool tell, bool stopped)
 {
     struct page p;
-    bad_print(w->r, w->last);
-    if (w->r->json) {
-        run_print(w->last, stdout);
-    } else if (!w->r->quiet) {
-        page_init(&p, &w->r->style, stdout);
-        draw_job(&p, w->last, tell);
+    bad_print(r, answer);
+    if (r->json) {
+        run_print(answer, stdout);
+    } else if (!r->quiet) {
+        page_init(&p, &r->style, stdout);
+        draw_job(&p, answer, tell);
         page_release(&p);
         if (stopped) {
-            run_note(w->r, "interrupted: what was read is kept; run it again to go on");
+            run_note(r, "interrupted: what was read is kept; run it again to go on");
         }
     }
 }
@@ -321,7 +321,7 @@ static int work_watch(struct work *w, const char *source)
 static int all_bad(struct run *r, const cJSON *answer, const char *source)
 {
     double good = doc_number(answer, "added") + doc_number(answer, "known") + doc_number(answer, "dropped") +
-                  doc_number(answer, "skipped");
+                  doc_number(answer, "skipped") + doc_number(answer, "waiting");
     if (doc_number(answer, "bad") == 0 || good > 0) {
         return 0;
     }
@@ -333,44 +333,124 @@ static int all_bad(struct run *r, const cJSON *answer, const char *source)
     return ERR_FORMAT;
 }
 
-int job_run(struct run *r, const char *kind, const char *source, const char *path, bool watch)
+/* One file, folder or stream, from beginning to end; NULL: the usual places. */
+static int work_one(struct work *w, const struct job_wish *wish, const char *path)
 {
     char full[LIMIT_PATH_BYTES];
     bool fed = path != NULL && strcmp(path, "-") == 0;
-    bool tell = strcmp(kind, "tell") == 0;
-    struct work w = {.r = r};
-    int rc = 0;
     if (path != NULL && !fed) {
-        rc = path_absolute(path, full, &r->err);
+        int rc = path_absolute(path, full, &w->r->err);
         path = full;
+        if (rc != 0) {
+            return rc;
+        }
     }
-    if (rc != 0) {
-        return rc;
-    }
-    interrupt_watch();
-    progress_start(&w.progress, r, tell ? "tell" : source);
-    rc = work_start(&w, kind, source, path);
+    int rc = work_start(w, wish->kind, wish->source, path);
     if (rc == 0 && fed) {
         struct input in;
-        input_init(&in, tell ? '\xff' : '\x01');
-        rc = work_feed(&w, &in);
+        input_init(&in, strcmp(wish->kind, "tell") == 0 ? '\xff' : '\x01');
+        rc = work_feed(w, &in);
         input_release(&in);
     }
     if (rc == 0) {
-        rc = work_steps(&w);
+        rc = work_steps(w);
+    }
+    return rc == 0 && wish->watch ? work_watch(w, wish->source) : rc;
+}
+
+/* Adds the numbers of one answer to another's. */
+static void numbers_add(cJSON *to, const cJSON *from)
+{
+    cJSON *v = NULL;
+    cJSON_ArrayForEach(v, to)
+    {
+        const cJSON *more = doc_get(from, v->string);
+        if (cJSON_IsNumber(v) && cJSON_IsNumber(more) && strcmp(v->string, "schema") != 0 &&
+            strcmp(v->string, "job") != 0) {
+            cJSON_SetNumberValue(v, v->valuedouble + more->valuedouble);
+        }
+    }
+}
+
+/* What one of several paths came to goes into the sum of all. */
+static void sum_take(struct work *w, cJSON **sum)
+{
+    cJSON *one = w->last;
+    w->last = NULL;
+    if (*sum == NULL) {
+        *sum = one;
+        return;
+    }
+    cJSON *b = NULL;
+    numbers_add(*sum, one);
+    numbers_add(cJSON_GetObjectItemCaseSensitive(*sum, "propositions"), doc_get(one, "propositions"));
+    while ((b = cJSON_DetachItemFromArray(cJSON_GetObjectItemCaseSensitive(one, "bad_records"), 0)) != NULL) {
+        CHECK(cJSON_AddItemToArray(cJSON_GetObjectItemCaseSensitive(*sum, "bad_records"), b));
+    }
+    cJSON_Delete(one);
+}
+
+/* One of several that cannot be opened is said at once, and the others are read. */
+static bool path_lost(struct work *w, const struct job_wish *wish, int rc)
+{
+    enum err_class cls = err_class(rc);
+    if (wish->n < 2 || rc == ERR_CANCELLED || (cls != ERR_CLASS_USER && cls != ERR_CLASS_REJECT)) {
+        return false;
+    }
+    run_complain(&w->r->err, w->r->json);
+    w->r->err = ERR_INIT;
+    return true;
+}
+
+/* All paths one after another; *lost: how many of them could not be read at all. */
+static int work_all(struct work *w, const struct job_wish *wish, cJSON **sum, size_t *lost)
+{
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && (i == 0 || i < wish->n); i++) {
+        rc = work_one(w, wish, wish->n > 0 ? wish->paths[i] : NULL);
+        bool read = w->last != NULL && doc_get(w->last, "read") != NULL;
+        if (read && (rc == 0 || rc == ERR_CANCELLED)) {
+            sum_take(w, sum);
+        } else if (path_lost(w, wish, rc)) {
+            ++*lost;
+            rc = 0;
+        }
+        cJSON_Delete(w->last);
+        w->last = NULL;
+    }
+    return rc;
+}
+
+int job_run(struct run *r, const struct job_wish *wish)
+{
+    struct work w = {.r = r};
+    bool tell = strcmp(wish->kind, "tell") == 0;
+    bool pictures = !tell && strcmp(wish->source, "image") == 0;
+    struct picture_wait wait = {0};
+    cJSON *sum = NULL;
+    size_t lost = 0;
+    interrupt_watch();
+    int rc = pictures ? pictures_before(r, &wait) : 0;
+    progress_start(&w.progress, r, tell ? "tell" : wish->source);
+    if (rc == 0) {
+        rc = work_all(&w, wish, &sum, &lost);
     }
     progress_end(&w.progress);
-    if ((rc == 0 || rc == ERR_CANCELLED) && w.last != NULL) {
-        work_report(&w, tell, rc == ERR_CANCELLED);
+    if (rc == 0 && pictures && sum != NULL) {
+        rc = pictures_wait(r, &wait, sum);
     }
-    if (rc == 0 && watch) {
-        rc = work_watch(&w, source);
+    bool stopped = rc == ERR_CANCELLED && r->err.code == 0;
+    if ((rc == 0 || stopped || rc == ERR_ATTENTION) && sum != NULL) {
+        work_report(r, sum, tell, stopped);
     }
-    if (rc == 0) {
-        rc = all_bad(r, w.last, source);
+    if (rc == 0 && sum != NULL) {
+        rc = all_bad(r, sum, wish->source);
     }
-    cJSON_Delete(w.last);
-    return rc == ERR_CANCELLED && r->err.code == 0 ? EXIT_INTERRUPTED : rc;
+    if (rc == 0 && lost > 0) {
+        rc = err_set(&r->err, ERR_NOTFOUND, "%zu of %zu could not be read", lost, wish->n);
+    }
+    cJSON_Delete(sum);
+    return stopped ? EXIT_INTERRUPTED : rc;
 }
 
 /* ---- import ----------------------------------------------------------------------------------------------
@@ -419,8 +499,7 @@ int cmd_import(struct run *r)
 {
     const struct args *a = &r->args;
     const char *source = args_at(a, 0);
-    const char *path = args_at(a, 1);
-    bool watch = args_flag(a, "watch");
+    struct job_wish wish = {.kind = "import", .source = source, .watch = args_flag(a, "watch")};
     if (args_flag(a, "list")) {
         r->session.read_only = true;
         return run_show(r, request_new("sources"), draw_sources);
@@ -430,8 +509,15 @@ int cmd_import(struct run *r)
         err_hint(&r->err, "list them with: selfsame import --list");
         return ERR_USAGE;
     }
-    if (watch && path != NULL && strcmp(path, "-") == 0) {
-        return err_set(&r->err, ERR_USAGE, "standard input cannot be watched");
+    wish.n = a->n_positionals - 1;
+    wish.paths = a->positionals + 1;
+    for (size_t i = 0; i < wish.n; i++) {
+        bool fed = strcmp(wish.paths[i], "-") == 0;
+        if (fed && (wish.watch || wish.n > 1)) {
+            return err_set(&r->err, ERR_USAGE,
+                           wish.watch ? "standard input cannot be watched"
+                                      : "standard input is read by itself alone");
+        }
     }
-    return job_run(r, "import", source, path, watch);
+    return job_run(r, &wish);
 }

@@ -118,7 +118,7 @@ int cmd_tell(struct run *r)
         return err_set(&r->err, ERR_USAGE, "--file goes without a text and without other options");
     }
     if (file != NULL) {
-        return job_run(r, "tell", NULL, file, false);
+        return job_run(r, &(struct job_wish){.kind = "tell", .paths = &file, .n = 1});
     }
     if (a->n_positionals == 0) {
         (void)err_set(&r->err, ERR_USAGE, "'tell' needs TEXT, or --file FILE");

@@ -85,7 +85,7 @@ const struct command commands[] = {
     {
         .name = "import",
         .summary = "learn from a history",
-        .usage = "SOURCE [PATH] [--watch]\n--list",
+        .usage = "SOURCE [PATH...] [--watch]\n--list",
         .about =
             "Reads a history, audits every record, keeps what passes and works out what it says about you. "
             "Without PATH the usual places are tried. Importing again reads only what is new, and an event "
@@ -96,10 +96,18 @@ const struct command commands[] = {
             "exit "
             "status stays 0. Ctrl-C keeps what was read so far.\n"
             "\n"
+            "The source 'image' takes pictures (PNG, JPEG, WebP, GIF) and folders of them. What is on one is "
+            "told by "
+            "the language model of endpoint.vision-model, or endpoint.model, one after another; what it says "
+            "is "
+            "audited and kept, the picture is not. Those that cannot be described now wait for the node.\n"
+            "\n"
             "With PATH '-' the source 'jsonl' is read from standard input: one JSON object a line with time, "
             "source, and any of end, app, title, text, url, command, cwd, files, id.",
-        .examples = "selfsame import --list\nselfsame import bash\nselfsame import firefox ~/old-profile\n"
-                    "selfsame import git ~/src/project --watch\nselfsame import jsonl - < records.jsonl",
+        .examples =
+            "selfsame import --list\nselfsame import bash\nselfsame import firefox ~/old-profile\n"
+            "selfsame import git ~/src/project --watch\nselfsame import image shot.png photo.jpg\n"
+            "selfsame import image ~/Pictures/Screenshots --watch\nselfsame import jsonl - < records.jsonl",
         .options = {{.name = "list",
                      .letter = 'l',
                      .type = VALUE_FLAG,
@@ -108,7 +116,8 @@ const struct command commands[] = {
                      .letter = 'w',
                      .type = VALUE_FLAG,
                      .help = "from now on let the node pick up what is new"}},
-        .args = {{.name = "SOURCE", .type = VALUE_SOURCE}, {.name = "PATH", .type = VALUE_FILE}},
+        .args = {{.name = "SOURCE", .type = VALUE_SOURCE},
+                 {.name = "PATH", .type = VALUE_FILE, .rest = true}},
         .run = cmd_import,
     },
     {
@@ -117,7 +126,7 @@ const struct command commands[] = {
         .usage = "[--all] [--kind KIND] [--scope SCOPE] [--at TIME] [--max N]",
         .about = "Lists propositions: pinned ones first, then the most certain and most recently supported. "
                  "What has "
-                 "faded, was dropped or has confidence 0 is hidden unless --all is given.\n"
+                 "faded, ended, was dropped or has confidence 0 is hidden unless --all is given.\n"
                  "\n"
                  "The sign in front: @ pinned, \xe2\x97\x86 said or confirmed by you, \xc3\x97 in conflict, "
                  "\xe2\x97\x8b learnt, ~ left out.",

@@ -84,7 +84,7 @@ static bool by_user(const cJSON *prop)
 static bool hidden(const cJSON *prop)
 {
     const char *status = doc_text(prop, "status");
-    return is(status, "faded") || is(status, "zero") || is(status, "dropped") || is(status, "superseded");
+    return is(status, "faded") || is(status, "ended") || is(status, "zero") || is(status, "dropped") || is(status, "superseded");
 }
 
 static const struct mark *mark_of(const cJSON *prop)

@@ -18,6 +18,7 @@ bool thinks_elsewhere(const cJSON *t);
 void draw_thinking_line(struct page *p, const cJSON *t);
 void draw_thinking(struct page *p, const cJSON *answer);
 void draw_norms(struct page *p, const cJSON *answer);
+void draw_pictures(struct page *p, const cJSON *pictures); /* what became of them, on a line */
 void draw_status(struct page *p, const cJSON *answer);
 void draw_log(struct page *p, const cJSON *answer);
 void draw_doctor(struct page *p, const cJSON *answer);

@@ -168,6 +168,10 @@ void draw_status(struct page *p, const cJSON *answer)
         label(p, "thinking");
         draw_thinking_line(p, t);
     }
+    if (doc_number(doc_get(answer, "pictures"), "waiting") > 0) {
+        label(p, "pictures");
+        draw_pictures(p, doc_get(answer, "pictures"));
+    }
     if (doc_time(answer, "paused_until") != TIME_NONE) {
         time_local(p->st, doc_time(answer, "paused_until"), until);
         label(p, "paused");
@@ -323,8 +327,13 @@ void draw_job(struct page *p, const cJSON *answer, bool tell)
     draw_part(p, answer, "redacted", "redacted");
     draw_part(p, answer, "dropped", "dropped by the audit");
     draw_part(p, answer, "skipped", "not yours");
+    draw_part(p, answer, "waiting", "to be described");
     draw_part(p, answer, "bad", "bad");
     page_line(p);
+    if (doc_get(answer, "pictures") != NULL) {
+        draw_pictures(p, doc_get(answer, "pictures"));
+        return;
+    }
     if (props == NULL || tell) {
         return;
     }

@@ -77,6 +77,31 @@ void draw_thinking(struct page *p, const cJSON *answer)
     page_line(p);
 }
 
+void draw_pictures(struct page *p, const cJSON *pictures)
+{
+    const char *trouble = doc_text(pictures, "trouble");
+    put_number(p, pictures, "described", " described");
+    if (doc_number(pictures, "dropped") > 0) {
+        page_str(p, ", ");
+        put_number(p, pictures, "dropped", " dropped by the audit");
+    }
+    if (doc_number(pictures, "failed") > 0) {
+        page_str(p, ", ");
+        put_number(p, pictures, "failed", " could not be");
+    }
+    if (doc_number(pictures, "waiting") > 0) {
+        page_str(p, ", ");
+        put_number(p, pictures, "waiting", " waiting");
+    }
+    if (trouble[0] != '\0') {
+        page_on(p, PAINT_WARN);
+        page_str(p, "; ");
+        page_safe(p, trouble);
+        page_off(p, PAINT_WARN);
+    }
+    page_line(p);
+}
+
 void draw_norms(struct page *p, const cJSON *answer)
 {
     const char *line = doc_text(cJSON_GetArrayItem(doc_get(answer, "settings"), 0), "value");

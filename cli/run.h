@@ -91,7 +91,22 @@ int cmd_completion(struct run *r);
 int cmd_help(struct run *r);
 int cmd_version(struct run *r);
 
-/* `tell --file`, in cmd_import.c beside the other jobs. */
-int job_run(struct run *r, const char *kind, const char *source, const char *path, bool watch);
+/* Jobs of cmd_import.c: import, and `tell --file`. */
+struct job_wish {
+    const char *kind, *source; /* "import", "tell"; source NULL with tell */
+    const char *const *paths;
+    size_t n; /* of them; 0: the usual places */
+    bool watch;
+};
+int job_run(struct run *r, const struct job_wish *wish);
+
+/* Pictures that an import found are described by the node, or without one by this process; cmd_pictures.c. */
+struct picture_wait {
+    double described, dropped, failed, last_lost; /* before */
+};
+int pictures_before(struct run *r, struct picture_wait *w);
+/* Until none waits or nothing goes on; puts "pictures" into doc. ERR_ATTENTION: some wait on, *r->err says
+ * why; ERR_CANCELLED after Ctrl-C. */
+int pictures_wait(struct run *r, const struct picture_wait *w, cJSON *doc);
 
 #endif

@@ -281,6 +281,9 @@ int word_find(struct bytes word)
     }
     for (size_t i = 0; i < word.n; i++) {
         uint8_t c = word.p[i];
+        if (c == '\0') {
+            return -1;
+        }
         low[i] = (char)(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
     }
     int lo = 0;

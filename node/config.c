@@ -55,6 +55,8 @@ const struct setting settings[] = {
      endpoint_name_check},
     {"endpoint.embed-model", SETTING_TEXT, true, "",
      "the model that makes vectors of texts; none: no vectors", endpoint_name_check},
+    {"endpoint.vision-model", SETTING_TEXT, true, "",
+     "the model that describes pictures, when it is another one than endpoint.model", endpoint_name_check},
     {"endpoint.allow-remote", SETTING_BOOL, true, "off",
      "let what passed the audit go to an endpoint that is not this machine, over https", NULL},
     {"endpoint.key-file", SETTING_TEXT, true, "",

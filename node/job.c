@@ -14,9 +14,11 @@
 #include "base/text.h"
 #include "node/file.h"
 #include "node/infer/queue.h"
+#include "node/keep.h"
 #include "node/model/tell.h"
 #include "node/observe/lines.h"
 #include "node/pause.h"
+#include "node/pictures.h"
 #include "node/share.h"
 
 #include <errno.h>
@@ -51,7 +53,7 @@ struct job {
     struct job_counts counts;
     struct job_bad bad[JOB_BAD_KEPT];
     size_t n_bad;
-    struct buf scratch; /* cursor, joined file names */
+    struct buf scratch; /* cursor, names of files */
     struct buf share;   /* the setting, as it was when the job began */
 };
 
@@ -245,42 +247,6 @@ static void bad_note(struct job *j, const struct bad_record *b)
     }
 }
 
-/* File names, newline separated, into the scratch buffer. */
-static struct bytes files_join(struct job *j, const struct observation *o)
-{
-    buf_clear(&j->scratch);
-    for (size_t i = 0; i < o->n_files && i < LIMIT_OBSERVATION_FILES; i++) {
-        if (i > 0) {
-            (void)buf_put(&j->scratch, '\n');
-        }
-        (void)buf_bytes(&j->scratch, o->files[i]);
-    }
-    return j->scratch.err == 0 ? buf_view(&j->scratch) : BYTES_NONE;
-}
-
-static void stored_fill(struct job *j, const struct observation *o, struct stored_observation *out)
-{
-    *out = (struct stored_observation){
-        .time_ms = o->time_ms,
-        .end_ms = o->end_ms,
-        .added_ms = j->teller.now_ms,
-        .offset_min = o->offset_min,
-        .shared_event = o->shared_event,
-        .untimed = o->occurrence > 0,
-        .source = o->source,
-        .app = o->app,
-        .title = o->title,
-        .text = o->text,
-        .url = o->url,
-        .command = o->command,
-        .cwd = o->cwd,
-        .files = files_join(j, o),
-        .ext_id = o->id,
-        .data = o->data,
-    };
-    event_key(secret_view(&j->n->home.keys.event), o, out->key);
-}
-
 /* A record without a time is as old as the time between two readings of its file allows: when there was a
  * pause in between, it may be from it. It is then withheld for good, by its key, since the next reading may
  * start from the beginning of the file. A file that was never read before is older than the pause that runs:
@@ -320,49 +286,63 @@ static int paused_check(struct job *j, const struct observation *o, bool untimed
     return 0;
 }
 
-/* Audit, then store, then index. Nothing of a dropped record is kept but the count. */
-static int observation_take(struct job *j, struct observation *o, struct err *e)
+/* True, and counted, when it was made during a pause. */
+static int paused_drop(struct job *j, const struct observation *o, bool untimed, bool *out, struct err *e)
 {
-    struct observation clean;
-    struct stored_observation stored;
-    bool fresh = false;
-    bool untimed = o->time_ms == TIME_NONE;
-    o->time_ms = untimed ? j->teller.now_ms : o->time_ms;
-    if (o->offset_min == OFFSET_UNKNOWN) {
-        struct observer_env env;
-        node_observer_env(j->n, &env);
-        o->offset_min = env.zone_offset(env.zone_ctx, o->time_ms);
-    }
-    bool paused = false;
-    int rc = paused_check(j, o, untimed, &paused, e);
-    if (rc != 0 || paused) {
+    int rc = paused_check(j, o, untimed, out, e);
+    if (rc != 0 || *out) {
         j->counts.dropped++;
         audit_note(j->n->audit, "paused", o->source, o->time_ms);
+    }
+    return rc;
+}
+
+/* Audit, then store, then index. */
+static int observation_take(struct job *j, struct observation *o, struct err *e)
+{
+    struct keeping k;
+    bool untimed = o->time_ms == TIME_NONE;
+    bool paused = false;
+    o->time_ms = untimed ? j->teller.now_ms : o->time_ms;
+    keep_offset(j->n, o);
+    int rc = paused_drop(j, o, untimed, &paused, e);
+    if (rc != 0 || paused) {
         return rc;
     }
-    enum audit_verdict v = audit_check(j->n->audit, o, &clean);
-    if (v == AUDIT_DROP) {
-        j->counts.dropped++;
-        return 0;
-    }
-    j->counts.redacted += v == AUDIT_REDACT ? 1 : 0;
-    stored_fill(j, &clean, &stored);
-    rc = local_observation_add(j->n->store, &stored, &stored.row, &fresh, e);
+    rc = keep(j->n, o, NULL, &j->scratch, &k, e);
     if (rc != 0) {
         return rc;
     }
-    if (stored.row == 0) {
-        j->counts.dropped++; /* forgotten by the user: stays away */
+    j->counts.redacted += k.redacted ? 1 : 0;
+    j->counts.dropped += k.how == KEPT_DROPPED ? 1 : 0;
+    j->counts.added += k.how == KEPT_FRESH ? 1 : 0;
+    j->counts.known += k.how == KEPT_KNOWN ? 1 : 0;
+    if (k.how != KEPT_FRESH) {
         return 0;
     }
-    if (fresh && (j->first_row == 0 || stored.row < j->first_row)) {
-        j->first_row = stored.row;
+    if (j->first_row == 0 || k.stored.row < j->first_row) {
+        j->first_row = k.stored.row;
     }
-    j->counts.added += fresh ? 1 : 0;
-    j->counts.known += fresh ? 0 : 1;
     /* A source that shares nothing is not learnt from (node/share.h). */
-    bool learn = fresh && share_level_of(buf_view(&j->share), stored.source) != SHARE_NOTHING;
-    return learn ? infer_observe(j->n->infer, &stored, e) : 0;
+    bool learn = share_level_of(buf_view(&j->share), k.stored.source) != SHARE_NOTHING;
+    return learn ? infer_observe(j->n->infer, &k.stored, e) : 0;
+}
+
+/* A picture is no observation yet: it waits for a model to describe it. */
+static int picture_take(struct job *j, struct observation *o, struct err *e)
+{
+    enum picture_fate fate = PICTURE_DROPPED;
+    bool paused = false;
+    keep_offset(j->n, o);
+    int rc = paused_drop(j, o, false, &paused, e);
+    if (rc != 0 || paused) {
+        return rc;
+    }
+    rc = pictures_add(j->n, o, &fate, e);
+    j->counts.waiting += fate == PICTURE_WAITS ? 1 : 0;
+    j->counts.known += fate == PICTURE_KNOWN ? 1 : 0;
+    j->counts.dropped += fate == PICTURE_DROPPED ? 1 : 0;
+    return rc;
 }
 
 /* 1: a record was taken (or refused); 0: nothing more for now. */
@@ -384,7 +364,7 @@ static int observation_next(struct job *j, struct err *e)
         j->counts.skipped++;
         return 1;
     }
-    int rc = observation_take(j, &o, e);
+    int rc = row == ROW_PICTURE ? picture_take(j, &o, e) : observation_take(j, &o, e);
     return rc != 0 ? rc : 1;
 }
 
@@ -480,23 +460,6 @@ static int records_take(struct job *j, struct err *e)
     }
 }
 
-static int audit_counts_save(struct job *j, struct err *e)
-{
-    struct audit_count c;
-    for (size_t i = 0; audit_counts_at(j->n->audit, i, &c); i++) {
-        struct audit_row row = {.first_ms = c.first_ms,
-                                .last_ms = c.last_ms,
-                                .rule = bytes_str(c.rule),
-                                .source = bytes_str(c.source),
-                                .n = c.n};
-        int rc = local_audit_add(j->n->store, &row, e);
-        if (rc != 0) {
-            return rc;
-        }
-    }
-    return 0;
-}
-
 static int cursor_save(struct job *j, struct err *e)
 {
     char name[LIMIT_PATH_BYTES + 64];
@@ -551,7 +514,7 @@ static int step_body(struct job *j, struct err *e)
         *e = ERR_INIT;
         more = 0;
     }
-    int rc = audit_counts_save(j, e);
+    int rc = keep_decisions(j->n, e);
     if (rc == 0 && j->first_row != 0) {
         rc = queue_added(j->n->store, j->first_row, e);
     }

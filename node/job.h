@@ -10,6 +10,7 @@
 struct job_counts {
     uint64_t read; /* records the observer gave */
     uint64_t added, known, dropped, redacted, skipped, bad;
+    uint64_t waiting; /* pictures that are to be described (node/pictures.h) */
     uint64_t bytes, bytes_total;
     struct infer_summary props;
 };

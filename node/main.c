@@ -11,6 +11,7 @@
 #include "node/infer/endpoint.h"
 #include "node/net/net.h"
 #include "node/pairing.h"
+#include "node/pictures.h"
 #include "node/serve/control.h"
 #include "node/thinking.h"
 #include "node/upkeep.h"
@@ -82,6 +83,7 @@ static void sides_close(struct loop *l)
         embedding_close(n);
         pairing_free(n->pairing);
         net_close(n->net);
+        pictures_close(n);
         thinking_close(n);
         endpoint_close(n->endpoint);
         n->endpoint = NULL;
@@ -113,6 +115,9 @@ static int sides_open(struct loop *l, struct err *e)
     }
     if (rc == 0) {
         rc = thinking_open(n, e);
+    }
+    if (rc == 0) {
+        rc = pictures_open(n, e);
     }
     if (rc != 0) {
         sides_close(l);
@@ -198,8 +203,10 @@ static int64_t sides_step(struct loop *l)
     next = earlier(next, pairing_step(n->pairing));
     next = earlier(next, embed_step(embedding(n)));
     next = earlier(next, thinking_step(n)); /* may ask */
+    next = earlier(next, pictures_step(n));
     next = earlier(next, endpoint_step(n->endpoint));
-    next = earlier(next, thinking_step(n)); /* may have been answered, and ask on */
+    next = earlier(next, pictures_step(n)); /* may have been answered, and ask on */
+    next = earlier(next, thinking_step(n));
     next = earlier(next, endpoint_step(n->endpoint));
     bool more =
         n->wrote || n->regrouped || (n->merged_due && l->merged_ms == 0 && node_may_write(n, NULL) == 0);
@@ -227,7 +234,7 @@ static void signals_take(struct loop *l)
     }
 }
 
-static int events_take(struct loop *l, const struct pollfd fds[4], struct err *e)
+static int events_take(struct loop *l, const struct pollfd *fds, struct err *e)
 {
     if (fds[0].revents != 0) {
         signals_take(l);

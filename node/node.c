@@ -3,12 +3,14 @@
 #include "node/node.h"
 
 #include "base/check.h"
-#include "node/embedding.h"
 #include "node/config.h"
+#include "node/embedding.h"
 #include "node/file.h"
 #include "node/identity.h"
+#include "node/infer/endpoint.h"
 #include "node/job.h"
 #include "node/pause.h"
+#include "node/pictures.h"
 #include "node/share.h"
 #include "node/thinking.h"
 
@@ -361,12 +363,15 @@ static void contents_close(struct node *n)
         n->jobs[i].job = NULL;
     }
     embedding_close(n);
+    pictures_close(n);
     thinking_close(n);
+    endpoint_close(n->endpoint);
     infer_close(n->infer);
     audit_free(n->audit);
     sync_close(n->sync);
     group_close(n->group);
     store_close(n->store);
+    n->endpoint = NULL;
     n->infer = NULL;
     n->audit = NULL;
     n->sync = NULL;

@@ -13,6 +13,7 @@
 
 struct embed;
 struct endpoint;
+struct pictures;
 struct thinking;
 struct job;
 struct net;
@@ -58,6 +59,8 @@ struct node {
     struct pairing *pairing;   /* as net */
     struct endpoint *endpoint; /* as net; node/infer/endpoint.h */
     struct thinking *thinking; /* as net; node/thinking.h */
+    struct pictures *pictures; /* as net; node/pictures.h */
+    bool pictures_due;         /* another one waits; cleared there */
     bool lock_wanted;          /* the loop is to close net and watch, then to call node_lock() */
     bool merged_due;           /* ops came in from another device: node/upkeep.h */
     uint64_t arrivals;         /* grows with what comes in from other devices: node/thinking.c */

@@ -24,7 +24,6 @@ struct thinking {
     bool handing_due;   /* or at once */
     int64_t tidy_ms;    /* monotonic */
     struct think *think;
-    bool own_endpoint;
     int64_t newest; /* the highest row when it last looked */
 };
 
@@ -68,12 +67,10 @@ static bool may_think(void *ctx)
     return node_may_write(x->n, NULL) == 0 && is_thinker(x);
 }
 
-/* Unreadable settings count as remote: nothing goes out that was not named. */
 static bool is_remote(void *ctx)
 {
     const struct node *n = ctx;
-    struct endpoint_settings s;
-    return endpoint_settings_load(&s, n->store, NULL) != 0 || !s.url.loopback;
+    return endpoint_is_remote(n->store);
 }
 
 /* ---- opening ----------------------------------------------------------------------------------------------
@@ -125,11 +122,7 @@ int thinking_open(struct node *n, struct err *e)
     if (x == NULL)
         return err_set(e, ERR_NOMEM, "opening the pipeline");
     n->thinking = x;
-    int rc = 0;
-    if (n->endpoint == NULL) {
-        rc = endpoint_open(&n->endpoint, n, e);
-        x->own_endpoint = rc == 0;
-    }
+    int rc = n->endpoint != NULL ? 0 : endpoint_open(&n->endpoint, n, e);
     const struct think_env env = {.store = n->store,
                                   .clock = &n->clock,
                                   .rng = &n->rng,
@@ -153,22 +146,12 @@ void thinking_close(struct node *n)
     if (x == NULL)
         return;
     think_close(x->think);
-    if (x->own_endpoint) {
-        endpoint_close(n->endpoint);
-        n->endpoint = NULL;
-    }
     n->thinking = NULL;
     free(x);
 }
 
 /* ---- who thinks -------------------------------------------------------------------------------------------
  */
-
-static bool is_configured(struct node *n)
-{
-    struct endpoint_settings s;
-    return endpoint_settings_load(&s, n->store, NULL) == 0 && s.url.base[0] != '\0' && s.model[0] != '\0';
-}
 
 /* Whether this device could think for all: what only a setting mends counts at once, what may pass after a
  * while. */
@@ -284,6 +267,7 @@ void thinking_wake(struct node *n, bool hurry)
     x->lease_due = x->handing_due = true;
     x->handing.hurry = x->handing.hurry || hurry;
     handing_wake(&x->handing);
+    x->queue.most = x->errands.most = 0; /* another model, or a larger context, may take more */
     if (hurry)
         think_hurry(x->think);
     else
@@ -320,10 +304,14 @@ static int thinker_look(struct node *n, struct thinking_state *out, struct err *
 
 int thinking_look(struct node *n, struct thinking_state *out, struct err *e)
 {
+    struct endpoint_settings s;
     struct queue q = queue_of(n);
     struct thinking *x = n->thinking;
-    *out = (struct thinking_state){.stage = "waiting", .model = ""};
-    out->configured = is_configured(n);
+    *out = (struct thinking_state){.stage = "waiting"};
+    bool readable = endpoint_settings_load(&s, n->store, NULL) == 0;
+    if (readable)
+        (void)snprintf(out->model, sizeof out->model, "%s", s.model);
+    out->configured = readable && s.url.base[0] != '\0' && s.model[0] != '\0';
     q.no_model = !out->configured;
     int rc = queue_waiting(&q, &out->waiting, e);
     if (rc == 0)
@@ -336,7 +324,6 @@ int thinking_look(struct node *n, struct thinking_state *out, struct err *e)
     out->stage = think_stage(x->think);
     if (out->configured && (out->here || id_none(&out->lease.device)))
         trouble_of(n, x, out);
-    out->model = endpoint_model(n->endpoint);
     out->stats = *think_stats(x->think);
     return 0;
 }

@@ -4,12 +4,13 @@
 #ifndef NODE_THINKING_H
 #define NODE_THINKING_H
 
+#include "base/limits.h"
 #include "node/infer/lease.h"
 #include "node/infer/think.h"
 #include "node/node.h"
 
 struct thinking;
-/* Fills n->thinking; the endpoint is opened when n has none. */
+/* Fills n->thinking; the endpoint is opened when n has none (node_close() closes it then). */
 int thinking_open(struct node *n, struct err *e) MUST_CHECK;
 void thinking_close(struct node *n); /* fine when not open */
 /* Moves on; returns when it wants to be called again (monotonic ms), TIME_NONE: after the next event. To be
@@ -22,9 +23,9 @@ void thinking_wake(struct node *n, bool hurry);
 struct thinking_state {
     bool configured; /* an endpoint and a model are set */
     bool busy;
-    const char *stage; /* think_stage(); "waiting" */
-    char trouble[480]; /* why it does not go on; "" */
-    const char *model;
+    const char *stage;                /* think_stage(); "waiting" */
+    char trouble[480];                /* why it does not go on; "" */
+    char model[LIMIT_NAME_BYTES + 1]; /* the setting's */
     uint64_t waiting;
     struct lease lease;                  /* who thinks; nobody: none can, or none has taken it yet */
     bool here;                           /* this device does */

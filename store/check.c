@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-static int rebuild(struct store *s, struct err *e)
+int merged_rebuild(struct store *s, struct err *e)
 {
     static const char *const empty[] = {
         "DELETE FROM event",
@@ -37,7 +37,7 @@ int store_rebuild(struct store *s, struct err *e)
     if (rc != 0) {
         return rc;
     }
-    rc = rebuild(s, e);
+    rc = merged_rebuild(s, e);
     db_poison(s, rc);
     rc = db_write_end(s, own, rc, e);
     return rc != 0 ? err_wrap(e, rc, "merging everything anew") : 0;

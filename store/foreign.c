@@ -523,6 +523,10 @@ int foreign_query(struct foreign *f, const char *sql, const int64_t *params, siz
 {
     (void)sqlite3_finalize(f->stmt);
     f->stmt = NULL;
+    /* SQLite checks the cells of a page only when it comes into the cache, and keeps one that failed there.
+     */
+    if (f->failed)
+        (void)sqlite3_db_release_memory(f->db);
     f->failed = 0;
     f->ticks = 0;
     const char *rest = "";

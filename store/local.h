@@ -26,6 +26,8 @@ struct stored_observation {
 int local_observation_add(struct store *s, const struct stored_observation *o, int64_t *row, bool *fresh,
                           struct err *e) MUST_CHECK;
 int local_observation(struct store *s, int64_t row, struct stored_observation *out, struct err *e) MUST_CHECK;
+/* Whether there is one with this key. */
+int local_observation_known(struct store *s, const uint8_t key[16], bool *out, struct err *e) MUST_CHECK;
 /* Another key for one that is there; a key that another one has leaves it as it is. */
 int local_observation_rekey(struct store *s, int64_t row, const uint8_t key[16], struct err *e) MUST_CHECK;
 struct observation_filter {

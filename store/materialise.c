@@ -76,6 +76,14 @@ static void times_of(const struct entity *x, struct prop *out)
     out->created_ms = r.err == 0 ? created : has_text ? hlc_ms(st.hlc) : 0;
 }
 
+static int64_t until_of(const struct entity *x)
+{
+    struct rd r;
+    rd_init(&r, text_of(x, REG_VALID_UNTIL));
+    int64_t until = rd_svarint(&r);
+    return r.err == 0 ? until : TIME_NONE;
+}
+
 static void counts_of(const struct entity *x, struct prop *out)
 {
     out->first_ms = out->last_ms = TIME_NONE;
@@ -113,6 +121,7 @@ bool prop_columns(const struct entity *x, struct prop *out)
     out->scope = text_of(x, REG_SCOPE);
     out->origin = text_of(x, REG_ORIGIN);
     times_of(x, out);
+    out->until_ms = until_of(x);
     counts_of(x, out);
     return true;
 }
@@ -157,12 +166,12 @@ static int prop_write(struct store *s, const struct prop *p, bool fresh, struct 
 {
     static const char insert[] =
         "INSERT INTO prop(" PROP_COLUMNS ", reasoning) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7,"
-        " ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)";
+        " ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)";
     static const char update[] =
         "UPDATE prop SET flags = ?2, kind = ?3, decay = ?4, sensitivity = ?5, prior = ?6,"
         " devices = ?7, support = ?8, against = ?9, first_ms = ?10, last_ms = ?11,"
-        " created_ms = ?12, changed_ms = ?13, id = ?14, scope = ?15, origin = ?16,"
-        " text = ?17, reasoning = ?18 WHERE row = ?1";
+        " created_ms = ?12, changed_ms = ?13, until_ms = ?14, id = ?15, scope = ?16, origin = ?17,"
+        " text = ?18, reasoning = ?19 WHERE row = ?1";
     struct stmt *q = NULL;
     int rc = db_prepare(s, fresh ? insert : update, &q, e);
     if (rc != 0) {
@@ -184,11 +193,12 @@ static int prop_write(struct store *s, const struct prop *p, bool fresh, struct 
     bind_time(q, 11, p->last_ms);
     db_bind_int(q, 12, p->created_ms);
     db_bind_int(q, 13, p->changed_ms);
-    db_bind_id(q, 14, &p->id);
-    db_bind_text(q, 15, p->scope);
-    db_bind_text(q, 16, p->origin);
-    db_bind_text(q, 17, p->text);
-    db_bind_text(q, 18, p->reasoning);
+    bind_time(q, 14, p->until_ms);
+    db_bind_id(q, 15, &p->id);
+    db_bind_text(q, 16, p->scope);
+    db_bind_text(q, 17, p->origin);
+    db_bind_text(q, 18, p->text);
+    db_bind_text(q, 19, p->reasoning);
     return db_run(q, e);
 }
 
@@ -230,7 +240,7 @@ static bool prop_same(const struct prop *a, const struct prop *b)
            a->decay == b->decay && a->sensitivity == b->sensitivity && a->prior == b->prior &&
            a->devices == b->devices && a->support == b->support && a->against == b->against &&
            a->first_ms == b->first_ms && a->last_ms == b->last_ms && a->created_ms == b->created_ms &&
-           a->changed_ms == b->changed_ms && bytes_eq(a->text, b->text) &&
+           a->changed_ms == b->changed_ms && a->until_ms == b->until_ms && bytes_eq(a->text, b->text) &&
            bytes_eq(a->reasoning, b->reasoning) && bytes_eq(a->scope, b->scope) &&
            bytes_eq(a->origin, b->origin);
 }

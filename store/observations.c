@@ -159,6 +159,18 @@ int local_observation_add(struct store *s, const struct stored_observation *o, i
 
 /* ---- reading */
 
+int local_observation_known(struct store *s, const uint8_t key[16], bool *out, struct err *e)
+{
+    struct stmt *q = NULL;
+    int64_t row = 0;
+    *out = false;
+    int rc = db_prepare(s, "SELECT row FROM observation WHERE key=?1", &q, e);
+    if (rc != 0)
+        return rc;
+    db_bind_blob(q, 1, bytes_of(key, 16));
+    return one_int(q, &row, out, e);
+}
+
 int observation_read(struct stmt *q, struct stored_observation *out, struct err *e)
 {
     struct bytes key = db_bytes(q, 1);

@@ -32,12 +32,13 @@ int prop_read(struct stmt *q, bool reasoning, struct prop *out, struct err *e)
         .last_ms = time_or_none(q, 10),
         .created_ms = db_int(q, 11),
         .changed_ms = db_int(q, 12),
-        .scope = db_bytes(q, 14),
-        .origin = db_bytes(q, 15),
-        .text = db_bytes(q, 16),
-        .reasoning = reasoning ? db_bytes(q, 17) : BYTES_NONE,
+        .until_ms = time_or_none(q, 13),
+        .scope = db_bytes(q, 15),
+        .origin = db_bytes(q, 16),
+        .text = db_bytes(q, 17),
+        .reasoning = reasoning ? db_bytes(q, 18) : BYTES_NONE,
     };
-    return db_id(q, 13, &out->id, e);
+    return db_id(q, 14, &out->id, e);
 }
 
 /* Moves the views of a row into read_buf, so that they outlive the statement. */

@@ -82,8 +82,14 @@ static int migrate_1(struct store *s, struct err *e)
     return run_all(s, branches, e);
 }
 
+/* The end of a claim's validity, to be read with it. */
+static int migrate_2(struct store *s, struct err *e)
+{
+    return db_exec(s, "ALTER TABLE prop ADD COLUMN until_ms INTEGER", e);
+}
+
 /* The i-th entry takes a database of version i to version i + 1. */
-static int (*const migrations[])(struct store *s, struct err *e) = {migrate_0, migrate_1};
+static int (*const migrations[])(struct store *s, struct err *e) = {migrate_0, migrate_1, migrate_2};
 _Static_assert(sizeof migrations / sizeof migrations[0] == SCHEMA_VERSION, "a migration for each version");
 
 static int set_number(struct store *s, const char *pragma, int64_t v, struct err *e)
@@ -102,6 +108,9 @@ static int migrate_from(struct store *s, int64_t version, struct err *e)
     rc = set_number(s, "application_id", SCHEMA_APPLICATION_ID, e);
     for (int64_t v = version; rc == 0 && v < SCHEMA_VERSION; v++) {
         rc = migrations[v](s, e);
+    }
+    if (rc == 0 && version > 0) { /* what is merged may have columns that it had not */
+        rc = merged_rebuild(s, e);
     }
     if (rc == 0) {
         rc = set_number(s, "user_version", SCHEMA_VERSION, e);

@@ -47,10 +47,11 @@ void store_rollback(struct store *s);
  * state remains). Off (as opened): a commit that returned is on the disk. Outside a transaction. */
 int store_bulk(struct store *s, bool on, struct err *e) MUST_CHECK;
 
-/* Appends the draft to our log and merges it. Writing to a forgotten id: ERR_FORGOTTEN. ERR_ATTENTION: the log
- * was closed because it had branched (store/branch.h); another one is to be opened. */
+/* Appends the draft to our log and merges it. Writing to a forgotten id: ERR_FORGOTTEN. ERR_ATTENTION: the
+ * log was closed because it had branched (store/branch.h); another one is to be opened. */
 int store_write(struct store *s, const struct draft *d, struct err *e) MUST_CHECK;
-/* The same dated at a wall time of the past: for a log that is written anew (store/reset.h). What our log holds already is never overtaken. */
+/* The same dated at a wall time of the past: for a log that is written anew (store/reset.h). What our log
+ * holds already is never overtaken. */
 int store_write_at(struct store *s, const struct draft *d, int64_t wall_ms, struct err *e) MUST_CHECK;
 
 /* One op of another log (sync, tests): seq must be the next one of that log (ERR_EXISTS: had it already, with
@@ -78,7 +79,7 @@ struct log_head {
     bool closed; /* it branched: nothing is appended any more */
     uint64_t seq;
     struct hash chain;
-    uint64_t held;    /* ops stored but not merged yet */
+    uint64_t held;     /* ops stored but not merged yet */
     int64_t ahead_ms;  /* how far the furthest held one is ahead; 0 = none */
     int64_t newest_ms; /* time of the newest op that was merged */
 };
@@ -144,6 +145,7 @@ struct prop {
     uint64_t support, against;      /* counters and seen keys, summed; of all same-as members */
     int64_t first_ms, last_ms;      /* of the evidence; TIME_NONE when there is none */
     int64_t created_ms, changed_ms; /* capture time; hlc of the newest winning register */
+    int64_t until_ms;               /* from when on it does not hold any more; TIME_NONE: open */
     struct bytes text, reasoning, scope, origin;
 };
 /* One by id (any space member: same-as members give the canonical one when `canonical`). Views valid until
@@ -178,7 +180,8 @@ int store_prop_prefix(struct store *s, const struct id *id, size_t *chars, struc
 int store_forget(struct store *s, const struct id *id, const uint8_t (*keys)[16], size_t n_keys,
                  struct err *e) MUST_CHECK;
 /* Blocks event keys alone, as observations erased with the proposition `id`. */
-int store_block_keys(struct store *s, const struct id *id, const uint8_t (*keys)[16], size_t n, struct err *e) MUST_CHECK;
+int store_block_keys(struct store *s, const struct id *id, const uint8_t (*keys)[16], size_t n,
+                     struct err *e) MUST_CHECK;
 /* Blocks a source in a span of capture time (both ends included). */
 int store_block_source(struct store *s, struct bytes source, int64_t from_ms, int64_t until_ms,
                        struct err *e) MUST_CHECK;
@@ -186,7 +189,9 @@ int store_block_source(struct store *s, struct bytes source, int64_t from_ms, in
 int store_block_events(struct store *s, struct bytes source, const uint8_t (*keys)[16], size_t n,
                        struct err *e) MUST_CHECK;
 /* The spans blocked, here or on another device. */
-int store_blocked_spans(struct store *s, int (*fn)(void *ctx, struct bytes source, int64_t from_ms, int64_t until_ms), void *ctx, struct err *e) MUST_CHECK;
+int store_blocked_spans(struct store *s,
+                        int (*fn)(void *ctx, struct bytes source, int64_t from_ms, int64_t until_ms),
+                        void *ctx, struct err *e) MUST_CHECK;
 /* Whether an event must not be taken up again. */
 int store_blocked(struct store *s, const uint8_t key[16], struct bytes source, int64_t time_ms, bool *out,
                   struct err *e) MUST_CHECK;

@@ -34,7 +34,7 @@
 
 #include <sqlite3.h>
 
-#define SCHEMA_VERSION 2
+#define SCHEMA_VERSION 3
 #define SCHEMA_APPLICATION_ID 0x53656c66 /* "Self" */
 
 #define STMT_BUCKETS 128
@@ -201,6 +201,8 @@ int entity_fold(struct store *s, int64_t row, struct entity *x, const struct see
                 struct err *e) MUST_CHECK;
 /* Merges everything anew: writes it, or (s->checking) compares. */
 int merge_all(struct store *s, struct err *e) MUST_CHECK;
+/* Empties the merged tables, merges everything and indexes it, in the caller's transaction. */
+int merged_rebuild(struct store *s, struct err *e) MUST_CHECK;
 
 /* ---- materialise.c, graph.c: merged state → prop, edge, blocked_key, blocked_span */
 int materialise(struct store *s, int64_t row, const struct op *op, const struct entity *x, bool fresh,
@@ -234,7 +236,7 @@ int graph_same_as(struct store *s, const struct id *id, struct buf *ids, struct 
 /* ---- props.c */
 #define PROP_COLUMNS                                                                                         \
     "row, flags, kind, decay, sensitivity, prior, devices, support, against, first_ms, last_ms, created_ms," \
-    " changed_ms, id, scope, origin, text"
+    " changed_ms, until_ms, id, scope, origin, text"
 /* Reads PROP_COLUMNS and, when they follow, reasoning. Views until the next step. */
 int prop_read(struct stmt *q, bool reasoning, struct prop *out, struct err *e) MUST_CHECK;
 

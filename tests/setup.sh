@@ -1,10 +1,12 @@
 # Sourced by ./check and ./demo: the Debian 12 packages that Selfsame is built and tested with, and their install.
+# `sh tests/setup.sh nightly` installs those of tests/nightly.sh.
 # shellcheck shell=sh
 
 packages_build="gcc libc6-dev cmake ninja-build pkg-config
     libsqlite3-dev libsodium-dev libnng-dev libcjson-dev libcurl4-openssl-dev libqrencode-dev libexpat1-dev"
 packages_test="$packages_build clang-14 libclang-rt-14-dev libcmocka-dev git
     python3-cryptography"
+packages_nightly="$packages_test valgrind cppcheck clang-tidy-14"
 
 # Prints those of the named packages that are not installed.
 setup_missing() {
@@ -41,3 +43,15 @@ setup_install() {
     echo "could not install:$missing" >&2
     return 1
 }
+
+# Run by itself, not sourced: setup.sh nightly.
+case ${0##*/}:${1-} in
+setup.sh:nightly)
+    # shellcheck disable=SC2086
+    setup_install "${TMPDIR:-/tmp}/selfsame-packages.log" $packages_nightly
+    ;;
+setup.sh:*)
+    echo "usage: setup.sh nightly" >&2
+    exit 2
+    ;;
+esac

@@ -32,6 +32,11 @@ static int64_t chance(struct endpoint *x, int64_t n)
     return (int64_t)((double)v / 4294967296.0 * (double)n);
 }
 
+const char *ask_model(const struct endpoint *x, const struct ask *a)
+{
+    return a->embed ? x->set.embed_model : a->vision ? x->set.vision_model : x->set.model;
+}
+
 /* ---- asks
  * --------------------------------------------------------------------------------------------------
  */
@@ -113,7 +118,7 @@ static void row_fill(const struct endpoint *x, const struct ask *a, struct excha
     *r = (struct sent_row){
         .time_ms = clock_wall_ms(&x->n->clock),
         .purpose = bytes_str(a->purpose),
-        .model = bytes_str(a->embed ? x->set.embed_model : x->set.model),
+        .model = bytes_str(ask_model(x, a)),
         .sources = buf_view(&a->sources),
         .outcome = "under way",
         .observations = a->observations,
@@ -491,7 +496,7 @@ int endpoint_ready(const struct endpoint *x, struct err *e)
     if (rc != 0) {
         return rc;
     }
-    if (x->set.model[0] == '\0' && x->set.embed_model[0] == '\0') {
+    if (x->set.vision_model[0] == '\0' && x->set.embed_model[0] == '\0') { /* so there is no model either */
         (void)err_set(e, ERR_NOTFOUND, "no model of the endpoint is set");
         err_hint(e, "selfsame config endpoint.model NAME");
         return ERR_NOTFOUND;
@@ -642,7 +647,7 @@ int endpoint_chat(struct endpoint *x, const struct chat_request *r, answer_fn *f
                   struct err *e)
 {
     struct ask *a = NULL;
-    int rc = may_ask(x, x != NULL ? x->set.model : "", e);
+    int rc = may_ask(x, x == NULL ? "" : r->vision ? x->set.vision_model : x->set.model, e);
     if (rc == 0 && (r->n_parts == 0 || r->n_parts > ENDPOINT_PARTS_MAX || r->tokens_max == 0 ||
                     r->priority >= ENDPOINT_PRIORITIES)) {
         rc = err_set(e, ERR_USAGE, "not a request to the endpoint");
@@ -666,7 +671,9 @@ int endpoint_chat(struct endpoint *x, const struct chat_request *r, answer_fn *f
     }
     if (rc == 0) {
         rc = sources_take(a, r->sources, r->observations);
-        a->tokens_max = r->tokens_max;
+        a->vision = r->vision;
+        a->shrunk = x->tokens_cap != 0 && x->tokens_cap < r->tokens_max;
+        a->tokens_max = a->shrunk ? x->tokens_cap : r->tokens_max;
         a->priority = r->priority;
         a->fn = fn;
         a->ctx = ctx;

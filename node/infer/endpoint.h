@@ -27,6 +27,7 @@ struct chat_part {
 struct chat_request {
     enum endpoint_priority priority;
     const char *purpose;           /* "propose", "relate" …: for the log of what was sent */
+    bool vision;                   /* asks the model for pictures, when there is another one for them */
     const struct chat_part *parts; /* borrowed for the call */
     size_t n_parts;                /* 1..ENDPOINT_PARTS_MAX */
     const char *schema_name;       /* of the JSON schema that the answer must have; NULL: free text */

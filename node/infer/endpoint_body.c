@@ -103,6 +103,11 @@ static bool messages_put(cJSON *doc, const struct ask *a)
     return ok;
 }
 
+static cJSON *schema_of(const struct ask *a)
+{
+    return cJSON_ParseWithLength((const char *)a->schema.p, a->schema.n);
+}
+
 static bool format_put(cJSON *doc, const struct ask *a)
 {
     if (a->schema.n == 0 || a->mode == FORMAT_PLAIN) {
@@ -112,15 +117,15 @@ static bool format_put(cJSON *doc, const struct ask *a)
     if (format == NULL) {
         return false;
     }
-    if (a->mode == FORMAT_OBJECT) {
-        return cJSON_AddStringToObject(format, "type", "json_object") != NULL;
-    }
     cJSON *js = NULL;
+    if (a->mode != FORMAT_SCHEMA) {
+        return cJSON_AddStringToObject(format, "type", "json_object") != NULL &&
+               (a->mode == FORMAT_OBJECT || add(format, "schema", schema_of(a)));
+    }
     return cJSON_AddStringToObject(format, "type", "json_schema") != NULL &&
            (js = cJSON_AddObjectToObject(format, "json_schema")) != NULL &&
            cJSON_AddStringToObject(js, "name", a->schema_name) != NULL &&
-           cJSON_AddTrueToObject(js, "strict") != NULL &&
-           add(js, "schema", cJSON_ParseWithLength((const char *)a->schema.p, a->schema.n));
+           cJSON_AddTrueToObject(js, "strict") != NULL && add(js, "schema", schema_of(a));
 }
 
 static int print(cJSON *doc, bool ok, struct buf *out)
@@ -139,7 +144,7 @@ int body_chat(const struct endpoint *x, const struct ask *a, struct buf *out)
 {
     cJSON *doc = cJSON_CreateObject();
     const char *tokens = a->new_tokens_field ? "max_completion_tokens" : "max_tokens";
-    bool ok = doc != NULL && cJSON_AddStringToObject(doc, "model", x->set.model) != NULL &&
+    bool ok = doc != NULL && cJSON_AddStringToObject(doc, "model", ask_model(x, a)) != NULL &&
               messages_put(doc, a) && cJSON_AddNumberToObject(doc, tokens, a->tokens_max) != NULL &&
               format_put(doc, a) && cJSON_AddFalseToObject(doc, "stream") != NULL;
     return print(doc, ok, out);
@@ -149,7 +154,7 @@ int body_embed(const struct endpoint *x, const struct ask *a, struct buf *out)
 {
     cJSON *doc = cJSON_CreateObject();
     cJSON *list = NULL;
-    bool ok = doc != NULL && cJSON_AddStringToObject(doc, "model", x->set.embed_model) != NULL &&
+    bool ok = doc != NULL && cJSON_AddStringToObject(doc, "model", ask_model(x, a)) != NULL &&
               (list = cJSON_AddArrayToObject(doc, "input")) != NULL &&
               cJSON_AddStringToObject(doc, "encoding_format", "float") != NULL;
     for (size_t i = 0; ok && i < a->n_parts; i++) {

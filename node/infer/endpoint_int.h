@@ -48,7 +48,14 @@
 #define ENDPOINT_KEY_MS 30000 /* for the command that prints the key */
 
 /* How an answer of a given shape is asked for; a server that refuses one is asked the next way. */
-enum format_mode { FORMAT_SCHEMA, FORMAT_OBJECT, FORMAT_PLAIN, FORMAT_MODES };
+/* How the shape of an answer is asked for: one after the other, until the server understands. */
+enum format_mode {
+    FORMAT_SCHEMA,        /* "json_schema" */
+    FORMAT_OBJECT_SCHEMA, /* "json_object" with a member "schema", as llama.cpp has it */
+    FORMAT_OBJECT,        /* "json_object" */
+    FORMAT_PLAIN,         /* in words alone */
+    FORMAT_MODES
+};
 
 struct ask_part {
     char role[12];
@@ -88,7 +95,7 @@ struct ask {
     struct ask *next;
     int64_t ticket;
     enum endpoint_priority priority;
-    bool embed, done;
+    bool embed, vision, done;
     char purpose[32], schema_name[64];
     struct buf schema, sources;
     size_t bytes; /* of all that it holds */
@@ -104,6 +111,7 @@ struct ask {
     enum format_mode mode;
     bool new_tokens_field; /* "max_completion_tokens" */
     bool rekeyed;          /* the key was fetched again for it */
+    bool shrunk;           /* tokens_max is less than was asked for: the context had no room */
     struct exchange *http; /* while it is under way */
     /* done: */
     int rc;
@@ -139,7 +147,8 @@ struct endpoint {
     struct meter meter;
     enum format_mode mode;
     bool new_tokens_field;
-    size_t dims; /* of the first vectors; 0: none yet */
+    unsigned tokens_cap; /* of an answer, as the model's context leaves room; 0: none is known */
+    size_t dims;         /* of the first vectors; 0: none yet */
     unsigned failures;
     int64_t rest_until_ms;   /* monotonic; 0: does not rest */
     struct err rest;         /* why it rests, or rested last */
@@ -157,6 +166,8 @@ enum result {
 };
 
 int64_t endpoint_now(const struct endpoint *x);
+/* The model that an ask goes to. */
+const char *ask_model(const struct endpoint *x, const struct ask *a);
 /* Whether the settings let it be used; ERR_NOTFOUND, ERR_PERM. */
 int endpoint_allowed(const struct endpoint *x, struct err *e) MUST_CHECK;
 

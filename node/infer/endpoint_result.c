@@ -9,8 +9,9 @@
 #include <strings.h>
 
 #define BAD_ANSWERS_MAX 2 /* of one ask, until it is given up */
+#define TOKENS_MIN 500u   /* an answer is not asked to be shorter */
 #define SERVER_KEY "endpoint:server"
-#define SERVER_VERSION 1
+#define SERVER_VERSION 2
 #define SERVER_DAYS 7 /* what a server cannot do is believed for so long */
 
 /* ---- what is remembered
@@ -27,6 +28,7 @@ int server_load(struct endpoint *x, struct err *e)
     rd_init(&r, buf_view(&v));
     x->mode = FORMAT_SCHEMA;
     x->new_tokens_field = false;
+    x->tokens_cap = 0;
     if (rc == 0 && found && rd_u8(&r) == SERVER_VERSION) {
         unsigned mode = rd_u8(&r);
         bool field = rd_u8(&r) != 0;
@@ -117,10 +119,37 @@ static bool ask_otherwise(struct ask *a)
         return true;
     }
     if (a->schema.n > 0 && a->mode != FORMAT_PLAIN) {
-        a->mode = a->mode == FORMAT_SCHEMA ? FORMAT_OBJECT : FORMAT_PLAIN;
+        a->mode++;
         return true;
     }
     return false;
+}
+
+/* Whether question and answer together are more than the model can have before it. */
+static bool is_too_long(const struct exchange *h)
+{
+    static const char *const says[] = {"context_length_exceeded", "exceed_context_size",
+                                       "maximum context length", "exceed context window"};
+    for (size_t i = 0; i < sizeof(says) / sizeof(says[0]); i++) {
+        if (holds(h, says[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Some servers count what may be answered at most as if it were there: less is asked for, until what is left
+ * over is the question's own fault. */
+static enum result too_long(struct ask *a, struct err *e)
+{
+    if (!a->embed && a->tokens_max > TOKENS_MIN) {
+        a->tokens_max = a->tokens_max / 2 > TOKENS_MIN ? a->tokens_max / 2 : TOKENS_MIN;
+        a->shrunk = true;
+        return RESULT_NOW;
+    }
+    (void)err_set(e, ERR_LIMIT, "the question is longer than the model's context");
+    err_hint(e, "start the server with a larger context");
+    return RESULT_OVER;
 }
 
 static enum result not_understood(struct ask *a, long status, const char *code, struct err *e)
@@ -151,7 +180,15 @@ static enum result error_judge(struct endpoint *x, struct ask *a, struct err *e)
     long status = h->r.status;
     char code[ANSWER_CODE_BYTES + 1];
     answer_error_code(buf_view(&h->answer), code);
+    if ((status == 400 || status == 413 || status == 422 || status == 500) && is_too_long(h)) {
+        return too_long(a, e);
+    }
     switch (status) {
+    case 500: /* what it cannot do is an error of its own, for some */
+        if (a->schema.n == 0 || a->mode == FORMAT_PLAIN || !holds(h, "response_format")) {
+            break;
+        }
+        return not_understood(a, status, code, e);
     case 400:
     case 415:
     case 422:
@@ -233,6 +270,26 @@ static int text_judge(struct ask *a, struct buf *message, bool whole, struct err
     return rc;
 }
 
+/* Remembers what the model of the settings turned out to take; another one for pictures may take other
+ * things.
+ */
+static void server_learn(struct endpoint *x, const struct ask *a, struct err *e)
+{
+    if (strcmp(ask_model(x, a), x->set.model) != 0) {
+        return;
+    }
+    x->tokens_cap = a->shrunk ? a->tokens_max : x->tokens_cap;
+    bool learnt = (a->schema.n > 0 && a->mode != x->mode) || a->new_tokens_field != x->new_tokens_field;
+    if (!learnt) {
+        return;
+    }
+    x->mode = a->schema.n > 0 ? a->mode : x->mode;
+    x->new_tokens_field = a->new_tokens_field;
+    if (server_save(x, e) != 0) {
+        log_line(&x->n->log, LOG_WARN, "endpoint", "%s", e->text);
+    }
+}
+
 static enum result message_judge(struct endpoint *x, struct ask *a, struct err *e)
 {
     struct buf message;
@@ -256,14 +313,7 @@ static enum result message_judge(struct endpoint *x, struct ask *a, struct err *
                : ++a->bad < BAD_ANSWERS_MAX     ? RESULT_AGAIN
                                                 : RESULT_OVER;
     }
-    bool learnt = (a->schema.n > 0 && a->mode != x->mode) || a->new_tokens_field != x->new_tokens_field;
-    if (learnt) {
-        x->mode = a->schema.n > 0 ? a->mode : x->mode;
-        x->new_tokens_field = a->new_tokens_field;
-        if (server_save(x, e) != 0) {
-            log_line(&x->n->log, LOG_WARN, "endpoint", "%s", e->text);
-        }
-    }
+    server_learn(x, a, e);
     return RESULT_GOOD;
 }
 

@@ -215,10 +215,12 @@ int endpoint_proxy_check(struct bytes value, struct err *e)
 static int between(struct bytes value, int64_t low, int64_t high, struct err *e)
 {
     int64_t v = 0;
-    for (size_t i = 0; i < value.n && v <= high; i++) {
+    bool digits = true;
+    for (size_t i = 0; digits && i < value.n && v <= high; i++) {
+        digits = value.p[i] >= '0' && value.p[i] <= '9';
         v = v * 10 + (value.p[i] - '0');
     }
-    return v < low || v > high
+    return !digits || v < low || v > high
                ? err_set(e, ERR_USAGE, "a number from %lld to %lld", (long long)low, (long long)high)
                : 0;
 }
@@ -285,6 +287,10 @@ int endpoint_settings_load(struct endpoint_settings *out, struct store *s, struc
     buf_init(&l.value, LIMIT_SETTING_BYTES);
     text_load(&l, "endpoint.model", out->model, sizeof(out->model));
     text_load(&l, "endpoint.embed-model", out->embed_model, sizeof(out->embed_model));
+    text_load(&l, "endpoint.vision-model", out->vision_model, sizeof(out->vision_model));
+    if (out->vision_model[0] == '\0') {
+        memcpy(out->vision_model, out->model, sizeof(out->model));
+    }
     text_load(&l, "endpoint.key-file", out->key_file, sizeof(out->key_file));
     text_load(&l, "endpoint.key-command", out->key_command, sizeof(out->key_command));
     text_load(&l, "endpoint.ca-file", out->ca_file, sizeof(out->ca_file));
@@ -306,4 +312,10 @@ int endpoint_settings_load(struct endpoint_settings *out, struct store *s, struc
     }
     buf_release(&l.value);
     return l.rc;
+}
+
+bool endpoint_is_remote(struct store *s)
+{
+    struct endpoint_settings set;
+    return endpoint_settings_load(&set, s, NULL) != 0 || !set.url.loopback;
 }

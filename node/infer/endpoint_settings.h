@@ -21,6 +21,7 @@ struct endpoint_url {
 struct endpoint_settings {
     struct endpoint_url url;
     char model[LIMIT_NAME_BYTES + 1], embed_model[LIMIT_NAME_BYTES + 1];
+    char vision_model[LIMIT_NAME_BYTES + 1]; /* as model, when it is not set */
     char key_file[LIMIT_PATH_BYTES], ca_file[LIMIT_PATH_BYTES];
     char key_command[LIMIT_SETTING_BYTES + 1]; /* lines; "": none */
     char proxy[ENDPOINT_URL_BYTES];
@@ -33,6 +34,10 @@ struct endpoint_settings {
 
 /* Settings that do not parse (they came from another version) are ERR_FORMAT and leave no url. */
 int endpoint_settings_load(struct endpoint_settings *out, struct store *s, struct err *e) MUST_CHECK;
+
+/* Whether what is sent leaves this machine; settings that cannot be read count as remote: nothing goes out
+ * that was not named. */
+bool endpoint_is_remote(struct store *s);
 
 /* "http(s)://HOST[:PORT][/PATH]" without user, query and fragment; "/v1" is added where there is no path.
  * ERR_USAGE. */

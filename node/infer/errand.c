@@ -1,4 +1,5 @@
-/* Local value "think:errand": the errand whose answer was unusable last, 16 bytes, and how often, u8. */
+/* Local value "think:errand", of the errand that was begun last: its id, 16 bytes | how often the answer was
+ * unusable u8 | the place where it goes on u8 | claims of the parts before, as content of an answer. */
 #include "node/infer/errand.h"
 
 #include "base/cursor.h"
@@ -10,7 +11,8 @@
 
 #include <string.h>
 
-#define FAILURES "think:errand"
+#define PROGRESS "think:errand"
+#define PROGRESS_BYTES_MAX (ID_BYTES + 2u + ERRAND_SEALED_MAX)
 #define ERRANDS_LISTED 256u /* in one look */
 
 /* ---- entities ---------------------------------------------------------------------------------------------
@@ -202,8 +204,63 @@ static bool is_remote(const struct errands *x)
     return x->remote != NULL && x->remote(x->remote_ctx);
 }
 
-/* Sources that this device keeps from its model are kept from it here, too. That a remote one sees nothing
- * unless told so does not count: the user said so where it was observed. */
+/* ---- how far one is ---------------------------------------------------------------------------------------
+ */
+
+static int claim_keep(void *ctx, const struct answer_claim *c)
+{
+    struct errands *x = ctx;
+    if (x->n_claims == ERRAND_CLAIMS_MAX)
+        return ERR_LIMIT;
+    x->claims[x->n_claims++] = *c;
+    return 0;
+}
+
+/* Of x->at; nothing yet when it is another one's or cannot be read. */
+static int progress_load(struct errands *x, uint8_t *failures, struct err *e)
+{
+    struct buf v;
+    struct rd r;
+    bool found = false;
+    buf_init(&v, PROGRESS_BYTES_MAX);
+    int rc = local_get(x->env->store, PROGRESS, &v, &found, e);
+    rd_init(&r, buf_view(&v));
+    struct bytes id = rd_bytes(&r, ID_BYTES);
+    bool same = rc == 0 && found && bytes_eq(id, bytes_of(x->at.b, ID_BYTES));
+    x->n_claims = 0;
+    *failures = rd_u8(&r);
+    x->next = rd_u8(&r);
+    struct bytes claims = rd_bytes(&r, rd_left(&r));
+    if (!same || r.err != 0 || answer_read(claims, &x->at, BATCH_MAX, claim_keep, x) != 0)
+        x->next = x->n_claims = *failures = 0;
+    buf_release(&v);
+    return rc;
+}
+
+static int progress_save(struct errands *x, uint8_t failures, size_t next, struct err *e)
+{
+    struct buf v;
+    buf_init(&v, PROGRESS_BYTES_MAX);
+    wr_bytes(&v, bytes_of(x->at.b, ID_BYTES));
+    wr_u8(&v, failures);
+    wr_u8(&v, (uint8_t)next);
+    int rc = answer_put(&x->at, x->claims, x->n_claims, &v);
+    rc = rc != 0 ? err_set(e, rc, "keeping how far an errand is")
+                 : local_set(x->env->store, PROGRESS, buf_view(&v), e);
+    buf_release(&v);
+    return rc;
+}
+
+/* ---- taking one -------------------------------------------------------------------------------------------
+ */
+
+static size_t most(const struct errands *x)
+{
+    return x->most == 0 || x->most > BATCH_MAX ? BATCH_MAX : x->most;
+}
+
+/* The next part. Sources that this device keeps from its model are kept from it here, too. That a remote one
+ * sees nothing unless told so does not count: the user said so where it was observed. */
 static int items_take(struct errands *x, const struct opened *o, struct work *out, struct err *e)
 {
     struct buf sources, guarded;
@@ -211,12 +268,14 @@ static int items_take(struct errands *x, const struct opened *o, struct work *ou
     buf_init(&guarded, LIMIT_SETTING_BYTES);
     int rc = config_text(x->env->store, "endpoint.sources", &sources, e);
     rc = rc != 0 ? rc : config_text(x->env->store, "audit.context", &guarded, e);
-    for (size_t i = 0; rc == 0 && i < o->items.n; i++) {
+    while (rc == 0 && x->next < o->items.n && out->n < most(x)) {
+        size_t i = x->next++;
         const struct stored_observation *v = &o->items.v[i];
         bool asked = o->items.guarded[i] || source_listed(buf_view(&guarded), v->source);
         if (endpoint_source_allowed(buf_view(&sources), v->source, false))
             rc = work_add(out, v, &o->head.sender, asked);
     }
+    x->last = x->next >= o->items.n;
     buf_release(&sources);
     buf_release(&guarded);
     return rc;
@@ -230,10 +289,54 @@ static bool may_go(const struct errands *x, const struct errand_items *items)
     return may;
 }
 
+static int answer_write(struct errands *x, struct err *e)
+{
+    struct opened o;
+    bool there = false;
+    struct buf content;
+    buf_init(&o.content, ERRAND_SEALED_MAX);
+    buf_init(&content, ERRAND_SEALED_MAX);
+    int rc = one_open(x->env, &x->at, &o, &there, e);
+    if (rc == 0 && there) {
+        struct errand_new n = {.to = o.head.sender, .answer = true};
+        errand_answer_id(&x->at, &n.id);
+        rc = answer_put(&x->at, x->claims, x->n_claims, &content);
+        n.content = buf_view(&content);
+        rc = rc != 0 ? err_set(e, rc, "answering an errand") : errand_write(x->env, &n, e);
+    }
+    buf_release(&o.content);
+    buf_release(&content);
+    return rc;
+}
+
+/* The part is worked off; in a transaction. */
+static int part_done(struct errands *x, struct err *e)
+{
+    if (!x->last)
+        return progress_save(x, 0, x->next, e);
+    int rc = x->n_claims > 0 ? answer_write(x, e) : 0;
+    if (rc == 0) /* behind the answer: who sees it gone has that */
+        rc = errand_forget(x->env, &x->at, e);
+    return rc != 0 ? rc : local_set(x->env->store, PROGRESS, BYTES_NONE, e);
+}
+
+static int passed_over(struct errands *x, struct err *e)
+{
+    int rc = store_begin(x->env->store, e);
+    if (rc != 0)
+        return rc;
+    rc = part_done(x, e);
+    if (rc == 0)
+        return store_commit(x->env->store, e);
+    store_rollback(x->env->store);
+    return rc;
+}
+
 /* One errand into out; out->n stays 0: it is left, or there was nothing in it for this device's model. */
 static int one_take(struct errands *x, const struct id *id, struct opened *o, struct work *out, struct err *e)
 {
     bool there = false;
+    uint8_t failures;
     buf_clear(&o->content);
     int rc = one_open(x->env, id, o, &there, e);
     if (is_unreadable(rc)) {
@@ -243,13 +346,32 @@ static int one_take(struct errands *x, const struct id *id, struct opened *o, st
     }
     if (rc != 0 || !there || !may_go(x, &o->items))
         return rc;
-    rc = items_take(x, o, out, e);
-    if (rc == 0 && out->n == 0)
-        rc = errand_forget(x->env, id, e); /* passed over for good, as in the own queue */
     x->at = *id;
+    rc = progress_load(x, &failures, e);
+    rc = rc != 0 ? rc : items_take(x, o, out, e);
+    if (rc == 0 && out->n == 0) /* passed over for good, as in the own queue */
+        rc = passed_over(x, e);
     x->on_errand = rc == 0 && out->n > 0;
     if (x->on_errand)
         work_finish(out);
+    return rc;
+}
+
+/* The one that was begun, to the front: its parts follow one another. */
+static int begun_first(struct errands *x, struct listing *l, struct err *e)
+{
+    struct buf v;
+    bool found = false;
+    buf_init(&v, PROGRESS_BYTES_MAX);
+    int rc = local_get(x->env->store, PROGRESS, &v, &found, e);
+    for (size_t i = 0; rc == 0 && found && v.n > ID_BYTES && i < listing_n(l); i++) {
+        struct id id = listing_at(l, i), first = listing_at(l, 0);
+        if (memcmp(id.b, v.p, ID_BYTES) != 0)
+            continue;
+        memcpy(l->ids.p + i * sizeof first, &first, sizeof first);
+        memcpy(l->ids.p, &id, sizeof id);
+    }
+    buf_release(&v);
     return rc;
 }
 
@@ -260,6 +382,7 @@ static int any_take(struct errands *x, struct work *out, struct err *e)
     struct err own = ERR_INIT;
     buf_init(&o.content, ERRAND_SEALED_MAX);
     int rc = listing_make(&l, &own);
+    rc = rc != 0 ? rc : begun_first(x, &l, &own);
     for (size_t i = 0; rc == 0 && out->n == 0 && i < listing_n(&l); i++) {
         struct id id = listing_at(&l, i);
         rc = one_take(x, &id, &o, out, &own);
@@ -278,7 +401,6 @@ static int errands_take(void *ctx, bool hurry, struct work *out, int64_t *next_m
 {
     struct errands *x = ctx;
     x->on_errand = false;
-    x->n_claims = 0;
     *next_ms = TIME_NONE;
     work_clear(out);
     int rc = group_has_others(x->env->group, &x->env->device) ? any_take(x, out, e) : 0;
@@ -298,60 +420,31 @@ static int errands_holds(void *ctx, const struct work *w, bool *out, struct err 
     return rc;
 }
 
-static int errand_done(struct errands *x, struct err *e)
-{
-    struct opened o;
-    bool there = false;
-    struct buf content;
-    buf_init(&o.content, ERRAND_SEALED_MAX);
-    buf_init(&content, ERRAND_SEALED_MAX);
-    int rc = x->n_claims > 0 ? one_open(x->env, &x->at, &o, &there, e) : 0;
-    if (rc == 0 && there) {
-        struct errand_new n = {.to = o.head.sender, .answer = true};
-        errand_answer_id(&x->at, &n.id);
-        rc = answer_put(&x->at, x->claims, x->n_claims, &content);
-        n.content = buf_view(&content);
-        rc = rc != 0 ? err_set(e, rc, "answering an errand") : errand_write(x->env, &n, e);
-    }
-    if (rc == 0) /* behind the answer: who sees it gone has that */
-        rc = errand_forget(x->env, &x->at, e);
-    buf_release(&o.content);
-    buf_release(&content);
-    return rc != 0 ? rc : local_set(x->env->store, FAILURES, BYTES_NONE, e);
-}
-
 static int errands_done(void *ctx, const struct work *w, struct err *e)
 {
     struct errands *x = ctx;
-    return x->on_errand ? errand_done(x, e) : x->own.done(x->own.ctx, w, e);
+    return x->on_errand ? part_done(x, e) : x->own.done(x->own.ctx, w, e);
 }
 
-static int failures_add(struct errands *x, uint8_t *out, struct err *e)
-{
-    struct buf v;
-    bool found = false;
-    buf_init(&v, ID_BYTES + 1);
-    int rc = local_get(x->env->store, FAILURES, &v, &found, e);
-    bool same = rc == 0 && found && v.n == ID_BYTES + 1 && memcmp(v.p, x->at.b, ID_BYTES) == 0;
-    *out = (uint8_t)(same && v.p[ID_BYTES] < UINT8_MAX ? v.p[ID_BYTES] + 1 : 1);
-    buf_clear(&v);
-    wr_bytes(&v, bytes_of(x->at.b, ID_BYTES));
-    wr_u8(&v, *out);
-    rc = rc != 0 ? rc : local_set(x->env->store, FAILURES, buf_view(&v), e);
-    buf_release(&v);
-    return rc;
-}
-
+/* A part whose answers are unusable is left, the others are not. */
 static int errands_failed(void *ctx, const struct work *w, bool *given_up, struct err *e)
 {
     struct errands *x = ctx;
     uint8_t failures = 0;
+    size_t next = x->next;
     if (!x->on_errand)
         return x->own.failed(x->own.ctx, w, given_up, e);
-    int rc = failures_add(x, &failures, e);
+    *given_up = false;
+    if (w->too_large && w->n > 1) {
+        x->most = (w->n + 1) / 2;
+        return 0;
+    }
+    int rc = progress_load(x, &failures, e); /* without what this part had found */
+    size_t from = x->next;
+    failures++;
+    x->next = next;
     *given_up = rc == 0 && failures >= ERRAND_FAILURES_MAX;
-    x->n_claims = 0;
-    return *given_up ? errand_done(x, e) : rc;
+    return *given_up ? part_done(x, e) : rc != 0 ? rc : progress_save(x, failures, from, e);
 }
 
 /* Keeps for the answer that a claim rests on observations of the errand; rows are their places. */

@@ -10,6 +10,8 @@
  * to the sender: which claims rest on which of its observations, so that the sender can say why, and can take
  * a claim along when the user forgets what it rests on. The sender takes the answer up and forgets it, too.
  *
+ * One that is too large for the model is worked off in parts, the last of which ends it.
+ *
  * An errand that cannot be read, or that may not go where this device's endpoint is, is left: its sender
  * takes it back. Core thread only. */
 #ifndef NODE_INFER_ERRAND_H
@@ -48,12 +50,15 @@ struct errands {
     struct work_source own;
     bool (*remote)(void *ctx); /* this device's endpoint is another machine's */
     void *remote_ctx;
-    bool on_errand; /* the batch that was given out last is one */
+    bool on_errand; /* the batch that was given out last is of one */
     struct id at;   /* which */
+    size_t most;    /* observations in one batch, since more were too many for the model; 0: BATCH_MAX */
+    size_t next;    /* the place in the errand behind that batch, and whether it is the last of it */
+    bool last;
     struct id unread[8];
     size_t n_unread; /* said in the log once each */
     struct answer_claim claims[ERRAND_CLAIMS_MAX];
-    size_t n_claims; /* of the transaction under way */
+    size_t n_claims; /* for the answer: of the parts before, and of the transaction under way */
 };
 struct work_source errands_source(struct errands *x);
 /* Forgets what nobody is left for: errands of devices that are members no more, answers to them. For the

@@ -43,6 +43,12 @@ bool source_is_written(struct bytes source)
     return one_of(source, list);
 }
 
+bool source_is_picture(struct bytes source)
+{
+    static const char *const list[] = {"image", "screenshot", NULL};
+    return one_of(source, list);
+}
+
 /* ---- keys and times ---------------------------------------------------------------------------------------
  */
 
@@ -362,6 +368,8 @@ int features_of(const struct stored_observation *o, struct buf *words,
     if (buf_extend(words, 4096) == NULL)
         return words->err;
     buf_clear(words);
+    if (source_is_picture(o->source)) /* what a model says of it is not counted as what was done */
+        return 0;
     if (source_is_calendar(o->source))
         return features_event(o, words, &c);
     if (source_is_written(o->source)) {

@@ -58,6 +58,7 @@ bool source_is_browser(struct bytes source);
 bool source_is_calendar(struct bytes source);
 /* What the user wrote herself: notes and messages. */
 bool source_is_written(struct bytes source);
+bool source_is_picture(struct bytes source); /* described by a model: nothing is counted */
 
 /* key ↔ (name, shared, source). Splitting a key of another form gives false. */
 struct feature_key {

@@ -14,7 +14,8 @@
 #define POSITION "think:position"
 #define BATCH "think:batch"
 #define BATCH_BYTES_MAX 4096u /* at most 20 + BATCH_MAX * 26 */
-#define ROWS_LOOKED_AT 1000u  /* in one go, when most are passed over */
+#define ROW_KEY_BYTES 16u
+#define ROWS_LOOKED_AT 1000u /* in one go, when most are passed over */
 
 /* ---- settings ---------------------------------------------------------------------------------------------
  */
@@ -224,7 +225,7 @@ static int begins_with(struct store *s, int64_t row, struct err *e)
     return begins ? position_save(s, row - 1, e) : rc;
 }
 
-static int record_cut(struct store *s, int64_t row, struct err *e);
+static int record_end_before(struct store *s, int64_t row, struct err *e);
 
 int queue_added(struct store *s, int64_t row, struct err *e)
 {
@@ -234,7 +235,7 @@ int queue_added(struct store *s, int64_t row, struct err *e)
         return begins_with(s, row, e);
     /* All rows from this one on had been erased, so none of them is thought about twice. */
     rc = rc != 0 ? rc : again_cut(s, row, e);
-    rc = rc != 0 ? rc : record_cut(s, row, e);
+    rc = rc != 0 ? rc : record_end_before(s, row, e);
     return rc != 0 || position < row ? rc : position_save(s, row - 1, e);
 }
 
@@ -306,7 +307,7 @@ static int record_save(struct queue *q, const struct work *w, struct err *e)
 }
 
 /* Rows from `row` on are others now: the batch ends before them. */
-static int record_cut(struct store *s, int64_t row, struct err *e)
+static int record_end_before(struct store *s, int64_t row, struct err *e)
 {
     struct buf v, cut;
     struct rd r;
@@ -382,6 +383,11 @@ struct forming {
     uint32_t looked_at;
 };
 
+static size_t most(const struct queue *q)
+{
+    return q->most == 0 || q->most > BATCH_MAX ? BATCH_MAX : q->most;
+}
+
 /* Whether it does not belong to those before it. */
 static bool apart(const struct forming *f, const struct stored_observation *o)
 {
@@ -398,7 +404,7 @@ static bool wanted(const struct forming *f, const struct stored_observation *o)
 
 static bool full(const struct forming *f, const struct stored_observation *o)
 {
-    return f->w->n == BATCH_MAX || (f->g != NULL && !errand_fits(f->bytes, errand_cost(o)));
+    return f->w->n == most(f->q) || (f->g != NULL && !errand_fits(f->bytes, errand_cost(o)));
 }
 
 static int row_keep(struct forming *f, int64_t row)
@@ -491,7 +497,7 @@ static int behind_form(struct forming *f, int64_t position, int64_t *next_ms, st
     int rc = local_observations_behind(f->q->store, position, ROWS_LOOKED_AT, row_take, f, e);
     if (rc < 0)
         return rc;
-    f->closed = f->closed || f->w->n == BATCH_MAX || f->looked_at == ROWS_LOOKED_AT;
+    f->closed = f->closed || f->w->n == most(f->q) || f->looked_at == ROWS_LOOKED_AT;
     if (f->w->n == 0) {
         *next_ms = f->looked_at == ROWS_LOOKED_AT ? 0 : TIME_NONE;
     } else if (!f->closed && !f->hurry && clock_wall_ms(f->q->clock) < ripe_ms(f)) {
@@ -734,12 +740,51 @@ static int queue_done(void *ctx, const struct work *w, struct err *e)
     return rc != 0 ? rc : local_set(q->store, BATCH, BYTES_NONE, e);
 }
 
+/* The first rows of a record, as one that did not fail yet. The others wait again. */
+static int record_cut(struct queue *q, size_t rows, struct err *e)
+{
+    struct buf v, next, rest;
+    struct rd r;
+    bool found = false;
+    buf_init(&v, BATCH_BYTES_MAX);
+    buf_init(&next, BATCH_BYTES_MAX);
+    again_init(&rest);
+    int rc = local_get(q->store, BATCH, &v, &found, e);
+    rd_init(&r, buf_view(&v));
+    wr_svarint(&next, rd_svarint(&r));
+    (void)rd_varint(&r);
+    wr_varint(&next, 0);
+    for (size_t i = 0; r.err == 0 && rd_left(&r) > 0; i++) {
+        int64_t row = rd_svarint(&r);
+        struct bytes key = rd_bytes(&r, ROW_KEY_BYTES);
+        if (i >= rows) {
+            (void)buf_append(&rest, &row, sizeof row);
+            continue;
+        }
+        wr_svarint(&next, row);
+        wr_bytes(&next, key);
+    }
+    if (rc == 0 && (!found || rd_end(&r) != 0))
+        rc = err_set(e, ERR_CORRUPT, "the batch of the model is damaged");
+    rc = rc != 0 ? rc : again_add(q->store, &rest, e);
+    rc = rc != 0 ? rc : local_set(q->store, BATCH, buf_view(&next), e);
+    buf_release(&v);
+    buf_release(&next);
+    buf_release(&rest);
+    return rc;
+}
+
 static int queue_failed(void *ctx, const struct work *w, bool *given_up, struct err *e)
 {
     struct queue *q = ctx;
     struct buf v, next;
     struct rd r;
     bool found = false;
+    *given_up = false;
+    if (w->too_large && w->n > 1) {
+        q->most = (w->n + 1) / 2;
+        return record_cut(q, q->most, e);
+    }
     buf_init(&v, BATCH_BYTES_MAX);
     buf_init(&next, BATCH_BYTES_MAX);
     int rc = local_get(q->store, BATCH, &v, &found, e);

@@ -8,6 +8,8 @@
  * QUEUE_GAP_MS lie between two; sources that must not be shown to the model are passed over. One that is not
  * closed that way waits QUEUE_SETTLE_MS for more, one below BATCH_MIN as long as `think.wait` says.
  *
+ * A batch that was too large for the model is cut to its first half, and none has more rows from then on.
+ *
  * While another device thinks for all, batches are gathered for it instead, of what may travel
  * (node/infer/consent.h). What may not is passed over, too, but where this device has a model of its own it
  * waits for the day that it thinks itself (node/infer/again.h). */
@@ -28,6 +30,7 @@ struct queue {
     bool (*remote)(void *ctx); /* the model is not on this machine */
     void *remote_ctx;
     bool no_model; /* none is set here: only what may travel is ever thought about */
+    size_t most;   /* in a batch, since a larger one was too large; 0: BATCH_MAX. Set to 0 to try anew */
 };
 
 /* As a source of work; ctx is q. */

@@ -32,6 +32,7 @@ struct think {
     bool prompted;
     int64_t ticket; /* 0: none is out */
     bool asked, answered;
+    bool cut; /* the answer was longer than allowed */
     int reply_rc;
     struct buf reply;
     /* what the stages found */
@@ -157,6 +158,7 @@ static void answered(void *ctx, const struct answer *a)
     t->ticket = 0;
     t->answered = true;
     t->reply_rc = a->rc;
+    t->cut = a->cut;
     t->stats.calls++;
     t->stats.tokens_in += a->tokens_in;
     t->stats.tokens_out += a->tokens_out;
@@ -199,19 +201,23 @@ static int ask(struct think *t, const struct question *q, unsigned observations,
 {
     const struct chat_part parts[] = {{.role = "system", .text = buf_view(&t->prompt.system)},
                                       {.role = "user", .text = buf_view(&t->prompt.content)}};
+    struct buf schema;
+    buf_init(&schema, PROMPT_SCHEMA_BYTES);
     sources_list(t);
+    int rc = prompt_schema(&t->prompt, q->schema, &schema);
     const struct chat_request r = {.priority = q->priority,
                                    .purpose = q->purpose,
                                    .parts = parts,
                                    .n_parts = 2,
                                    .schema_name = q->purpose,
-                                   .schema = bytes_str(q->schema),
+                                   .schema = buf_view(&schema),
                                    .tokens_max = q->tokens_max,
                                    .sources = buf_view(&t->sources),
                                    .observations = observations};
-    int rc = prompt_error(&t->prompt, e);
+    rc = rc != 0 ? err_set(e, rc, "building a prompt") : prompt_error(&t->prompt, e);
     if (rc == 0)
         rc = t->env.mind.chat(t->env.mind.ctx, &r, answered, t, &t->ticket, e);
+    buf_release(&schema);
     t->asked = rc == 0;
     return rc;
 }
@@ -465,6 +471,12 @@ static bool is_unusable(int rc)
     return rc == ERR_FORMAT || rc == ERR_LIMIT;
 }
 
+/* Whether fewer observations would ask for less than what failed. */
+static bool is_too_large(const struct think *t, int rc)
+{
+    return t->work.n > 1 && (rc == ERR_LIMIT || (t->answered && t->cut));
+}
+
 /* Reads an answer or asks, in the present stage. Content of the error is never logged: it is ours. */
 static int stage_run(struct think *t, struct err *e)
 {
@@ -480,7 +492,9 @@ static int stage_run(struct think *t, struct err *e)
         t->stage = STAGE_IDLE; /* the same batch again, without what is gone */
         return 0;
     }
-    if (was_answered && t->reply_rc != 0 && !(t->stage == STAGE_AUDIT && is_unusable(t->reply_rc))) {
+    t->work.too_large = was_answered && t->reply_rc != 0 && is_too_large(t, t->reply_rc);
+    bool closed = t->stage == STAGE_AUDIT && is_unusable(t->reply_rc) && !t->work.too_large;
+    if (was_answered && t->reply_rc != 0 && !closed) {
         int reply_rc = t->reply_rc;
         question_drop(t);
         return is_unusable(reply_rc) ? unusable(t, e) : err_set(e, reply_rc, "%s", t->trouble);
@@ -489,6 +503,7 @@ static int stage_run(struct think *t, struct err *e)
     if (was_answered)
         t->answered = false;
     if (is_unusable(rc)) { /* or a question too large to be asked */
+        t->work.too_large = !was_answered && is_too_large(t, rc);
         (void)snprintf(t->trouble, sizeof t->trouble, "%s", e != NULL ? e->text : "");
         return unusable(t, e);
     }

@@ -31,6 +31,7 @@ void work_clear(struct work *w)
 {
     buf_clear(&w->text);
     w->n = 0;
+    w->too_large = false;
 }
 
 int work_add(struct work *w, const struct stored_observation *o, const struct id *device, bool guarded)

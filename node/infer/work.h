@@ -11,7 +11,8 @@ struct work {
     struct id devices[BATCH_MAX];           /* that observed each */
     bool guarded[BATCH_MAX];                /* the user's norms are to be asked about it */
     size_t n;
-    int64_t upto; /* for the source */
+    int64_t upto;   /* for the source */
+    bool too_large; /* why it failed: smaller ones may do */
     struct buf text;
 };
 void work_init(struct work *w);
@@ -33,7 +34,8 @@ struct work_source {
     int (*holds)(void *ctx, const struct work *w, bool *out, struct err *e);
     /* It is worked off: in the transaction that writes what came of it. */
     int (*done)(void *ctx, const struct work *w, struct err *e);
-    /* Its answer was unusable; *given_up: it was so often that it is left. In a transaction of the caller. */
+    /* Its answer was unusable; *given_up: it was so often that it is left. One that was too large is given
+     * out again in parts. In a transaction of the caller. */
     int (*failed)(void *ctx, const struct work *w, bool *given_up, struct err *e);
     /* A proposition that is being written rests on observations of another device; in the transaction that
      * ends with done(). NULL: nobody wants to know. */

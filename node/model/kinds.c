@@ -72,8 +72,15 @@ static int64_t later(int64_t a, int64_t b)
     return a > b ? a : b; /* TIME_NONE is the least of all */
 }
 
+bool prop_ended(const struct prop *p, int64_t now_ms)
+{
+    return p->until_ms != TIME_NONE && p->until_ms <= now_ms;
+}
+
 double prop_recency(const struct prop *p, int64_t now_ms)
 {
+    if (prop_ended(p, now_ms))
+        return 0;
     int64_t anchor = p->last_ms != TIME_NONE ? p->last_ms : p->created_ms;
     if (p->flags & (PROP_CONFIRMED | PROP_EDITED | PROP_PINNED))
         anchor = later(anchor, p->changed_ms);

@@ -8,6 +8,7 @@
  *   recency     = 2^(−(now − anchor) / half_life[decay])
  *                 anchor = last support, else creation, or the user's last word
  *                 an event ahead is weaker the further away it is: 2^(−(start − now) / 30 days)
+ *                 0 from the moment at which its validity ended (REG_VALID_UNTIL)
  *   strength shown = probability × recency; `show` lists it while ≥ SHOW_MIN or pinned
  */
 #ifndef NODE_MODEL_KINDS_H
@@ -47,5 +48,7 @@ double prop_probability(const struct prop *p);
 int probability_score(double probability);
 int64_t half_life_ms(uint8_t decay); /* decay 1..10, clipped */
 double prop_recency(const struct prop *p, int64_t now_ms);
+/* Its validity has ended. */
+bool prop_ended(const struct prop *p, int64_t now_ms);
 
 #endif

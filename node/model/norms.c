@@ -8,7 +8,8 @@
 
 const char norms_schema[] =
     "{\"type\":\"object\",\"properties\":{\"decisions\":{\"type\":\"array\",\"maxItems\":50,\"items\":{"
-    "\"type\":\"object\",\"properties\":{\"id\":{\"type\":\"string\"},\"reasoning\":{\"type\":\"string\"},"
+    "\"type\":\"object\",\"properties\":{\"id\":{\"type\":\"string\",\"enum\":\"$o\"},\"reasoning\":{"
+    "\"type\":\"string\"},"
     "\"new\":{\"type\":\"boolean\"},\"data\":{\"type\":\"string\",\"enum\":[\"activity\",\"personal\","
     "\"health\","
     "\"money\",\"location\",\"message\",\"credential\",\"work\",\"other\"]},"

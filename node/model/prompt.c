@@ -21,12 +21,14 @@ void prompt_init(struct prompt *p, const struct rng *rng, const char *user)
     p->user = p->named ? user : "the user";
     buf_init(&p->system, PROMPT_BYTES_MAX);
     buf_init(&p->content, PROMPT_BYTES_MAX);
+    buf_init(&p->ids, PROMPT_SCHEMA_BYTES);
 }
 
 void prompt_release(struct prompt *p)
 {
     buf_release(&p->system);
     buf_release(&p->content);
+    buf_release(&p->ids);
 }
 
 void prompt_rules(struct prompt *p)
@@ -73,6 +75,7 @@ static void put_untrusted(struct prompt *p, struct bytes value, size_t max)
 void prompt_open(struct prompt *p, const char *id)
 {
     (void)buf_printf(&p->content, "%s:\n%s\n", id, p->fence);
+    (void)buf_printf(&p->ids, "%s,", id);
 }
 
 void prompt_field(struct prompt *p, const char *name, struct bytes value, size_t max)
@@ -128,6 +131,55 @@ void texts_place(const uint8_t **at, struct bytes *text, struct bytes *reasoning
     text->p = *at;
     reasoning->p = *at + text->n;
     *at += text->n + reasoning->n;
+}
+
+/* ---- the shape of the answer ------------------------------------------------------------------------------
+ */
+
+static void put_ids(const struct prompt *p, struct bytes prefixes, struct buf *out)
+{
+    struct bytes rest = buf_view(&p->ids);
+    size_t n = 0, end;
+    (void)buf_put(out, '[');
+    for (; (end = bytes_find(rest, BYTES_LIT(","))) != SIZE_MAX;
+         rest = bytes_slice(rest, end + 1, SIZE_MAX)) {
+        if (bytes_find(prefixes, bytes_slice(rest, 0, 1)) != SIZE_MAX)
+            (void)buf_printf(out, "%s\"%.*s\"", n++ > 0 ? "," : "", (int)end, (const char *)rest.p);
+    }
+    (void)buf_str(out, n > 0 ? "]" : "[\"none\"]");
+}
+
+/* As reply_claim() reads it. Quotes and backslashes would be escaped in the document, and what enforces
+ * patterns does not agree on what they then match. */
+static void put_pattern(const struct prompt *p, struct buf *out)
+{
+    for (const char *c = p->user; *c != '\0'; c++) {
+        bool letter = (*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') || (*c >= '0' && *c <= '9');
+        if (!letter && *c != ' ' && (uint8_t)*c < 0x80)
+            return;
+    }
+    (void)buf_printf(out, ",\"pattern\":\"^%s%s [^\\\"\\\\\\\\\\\\n A-Z0-9][^\\\"\\\\\\\\\\\\n]*$\"",
+                     p->named ? "" : "T", p->named ? p->user : p->user + 1);
+}
+
+int prompt_schema(const struct prompt *p, const char *template, struct buf *out)
+{
+    const struct bytes mark = BYTES_LIT("\"$"), claim = BYTES_LIT(",\"pattern\":\"$claim\"");
+    struct bytes rest = bytes_str(template);
+    size_t at;
+    while ((at = bytes_find(rest, mark)) != SIZE_MAX) {
+        size_t begin = at + mark.n, pattern = bytes_find(rest, claim);
+        size_t length = bytes_find(bytes_slice(rest, begin, SIZE_MAX), BYTES_LIT("\""));
+        bool is_claim = pattern < at;
+        (void)buf_bytes(out, bytes_slice(rest, 0, is_claim ? pattern : at));
+        if (is_claim)
+            put_pattern(p, out);
+        else
+            put_ids(p, bytes_slice(rest, begin, length), out);
+        rest = bytes_slice(rest, begin + length + 1, SIZE_MAX);
+    }
+    (void)buf_bytes(out, rest);
+    return out->err != 0 ? out->err : p->ids.err;
 }
 
 int prompt_error(const struct prompt *p, struct err *e)

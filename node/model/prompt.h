@@ -23,12 +23,14 @@
 #define PROMPT_CLAIM_BYTES 400u      /* a claim that a model may make */
 #define PROMPT_REASONING_BYTES 1200u /* and its reasoning */
 #define PROMPT_USER_BYTES 64u        /* the user's name */
+#define PROMPT_SCHEMA_BYTES 16384u
 
 struct prompt {
     char fence[PROMPT_FENCE + 1];
     const char *user; /* how the user is called in it: a name, or "the user"; borrowed */
     bool named;       /* it is a name */
     struct buf system, content;
+    struct buf ids; /* that were shown, each with a comma behind it */
 };
 /* Draws the fence. `user`: the user's name; NULL or "": "the user". Then prompt_release(). */
 void prompt_init(struct prompt *p, const struct rng *rng, const char *user);
@@ -41,6 +43,11 @@ void prompt_open(struct prompt *p, const char *id);
 void prompt_field(struct prompt *p, const char *name, struct bytes value, size_t max);
 void prompt_observation(struct prompt *p, const char *id, const struct stored_observation *o);
 void prompt_close(struct prompt *p);
+/* The schema of the answer: the template with what this request alone allows put in. In the template
+ * "enum":"$cp" stands for the ids shown that begin with c or p, and ,"pattern":"$claim" for how a claim must
+ * begin; it is left out where the user's name is more than letters, digits and spaces. A server that keeps a
+ * model to its schema then keeps it to what the checks below let through. */
+int prompt_schema(const struct prompt *p, const char *template, struct buf *out) MUST_CHECK;
 /* 0, or why the parts cannot be used. */
 int prompt_error(const struct prompt *p, struct err *e) MUST_CHECK;
 

@@ -4,11 +4,12 @@
 
 const char propose_schema[] =
     "{\"type\":\"object\",\"properties\":{\"claims\":{\"type\":\"array\",\"maxItems\":20,\"items\":{"
-    "\"type\":\"object\",\"properties\":{\"reasoning\":{\"type\":\"string\"},\"claim\":{\"type\":\"string\"},"
-    "\"confidence\":{\"type\":\"integer\",\"minimum\":1,\"maximum\":10},"
-    "\"decay\":{\"type\":\"integer\",\"minimum\":1,\"maximum\":10},"
-    "\"supports\":{\"type\":\"array\",\"items\":{\"type\":\"string\"}},"
-    "\"contradicts\":{\"type\":\"array\",\"items\":{\"type\":\"string\"}}},"
+    "\"type\":\"object\",\"properties\":{\"reasoning\":{\"type\":\"string\"},\"claim\":{\"type\":\"string\","
+    "\"pattern\":\"$claim\"},"
+    "\"confidence\":{\"type\":\"integer\",\"enum\":[1,2,3,4,5,6,7,8,9,10]},"
+    "\"decay\":{\"type\":\"integer\",\"enum\":[1,2,3,4,5,6,7,8,9,10]},"
+    "\"supports\":{\"type\":\"array\",\"minItems\":1,\"items\":{\"type\":\"string\",\"enum\":\"$o\"}},"
+    "\"contradicts\":{\"type\":\"array\",\"items\":{\"type\":\"string\",\"enum\":\"$o\"}}},"
     "\"required\":[\"reasoning\",\"claim\",\"confidence\",\"decay\",\"supports\",\"contradicts\"],"
     "\"additionalProperties\":false}}},\"required\":[\"claims\"],\"additionalProperties\":false}";
 

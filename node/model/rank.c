@@ -58,6 +58,7 @@ struct ranked *ranked_list_add(struct ranked_list *l, const struct prop *p, int6
     r->confidence = probability_score(r->probability);
     r->score = r->probability * r->recency;
     r->faded = r->score < SHOW_MIN && !(p->flags & PROP_PINNED);
+    r->ended = prop_ended(p, at_ms);
     return r;
 }
 

@@ -7,7 +7,8 @@
 
 const char relate_schema[] =
     "{\"type\":\"object\",\"properties\":{\"pairs\":{\"type\":\"array\",\"items\":{\"type\":\"object\","
-    "\"properties\":{\"new\":{\"type\":\"string\"},\"old\":{\"type\":\"string\"},\"reasoning\":{\"type\":"
+    "\"properties\":{\"new\":{\"type\":\"string\",\"enum\":\"$c\"},\"old\":{\"type\":\"string\",\"enum\":\"$"
+    "p\"},\"reasoning\":{\"type\":"
     "\"string\"},"
     "\"label\":{\"type\":\"string\",\"enum\":[\"identical\",\"similar\",\"unrelated\",\"contradicting\"]}},"
     "\"required\":[\"new\",\"old\",\"reasoning\",\"label\"],\"additionalProperties\":false}}},"

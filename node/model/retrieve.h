@@ -12,11 +12,12 @@ struct ranked {
     double probability, recency, score;
     int confidence; /* 0..10 */
     bool faded;     /* below SHOW_MIN, not pinned */
+    bool ended;     /* its validity was over at that time */
 };
 struct ranked_list {
     struct ranked *v;
     size_t n;
-    uint64_t older;  /* model_list: left out because faded, dropped, superseded or at confidence 0 */
+    uint64_t older;  /* model_list: left out because faded, ended, dropped, superseded or at confidence 0 */
     uint64_t total;  /* model_list: how many it would list without max */
     struct buf text; /* owns the views */
 };

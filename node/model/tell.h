@@ -40,8 +40,9 @@ int tell(struct teller *t, const struct told *told, struct id *id, enum tell_out
          struct err *e) MUST_CHECK;
 
 /* One line of a file: a sentence, or a JSON object {"text","confidence","decay","scope","pinned"}. Views in
- * *out are borrowed from `line` or from *doc, which the caller deletes with tell_line_free(). An empty line
- * (or one that starts with '#') gives out->text.p == NULL. *field names what is wrong. */
+ * *out are borrowed from `line` or from *doc, which the caller deletes with tell_line_free(), whatever the
+ * result. An empty line (or one that starts with '#') gives out->text.p == NULL. *field names what is wrong.
+ */
 struct told_line {
     struct told told;
     void *doc;

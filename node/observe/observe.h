@@ -49,6 +49,8 @@ enum row {
     ROW_BAD = 2,         /* *b is filled; go on */
     ROW_SKIPPED = 3,     /* a record that by its nature is none of ours (another device's visit, an agent's
                             command): go on */
+    ROW_PICTURE = 4,     /* *o names a picture: time, file, and as id its identity; what is on it is asked of a
+                            model (node/pictures.h) */
     ROW_DONE = 0,        /* the end, for now */
 };
 
@@ -108,6 +110,7 @@ const struct observer *observer_find(const char *name);
 
 /* One observer a file: node/observe/<name>.c */
 extern const struct observer observer_activitywatch, observer_chromium, observer_firefox, observer_bash,
-    observer_zsh, observer_fish, observer_atuin, observer_git, observer_ical, observer_xbel, observer_jsonl;
+    observer_zsh, observer_fish, observer_atuin, observer_git, observer_ical, observer_xbel, observer_image,
+    observer_jsonl;
 
 #endif

@@ -5,7 +5,7 @@
 const struct observer *const observers[] = {
     &observer_activitywatch, &observer_chromium, &observer_firefox, &observer_bash,
     &observer_zsh,           &observer_fish,     &observer_atuin,   &observer_git,
-    &observer_ical,          &observer_xbel,     &observer_jsonl,   NULL,
+    &observer_ical,          &observer_xbel,     &observer_image,   &observer_jsonl,   NULL,
 };
 
 const struct observer *observer_find(const char *name)

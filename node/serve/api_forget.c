@@ -7,6 +7,7 @@
 #include "base/map.h"
 #include "node/merged.h"
 #include "node/model/adopt.h"
+#include "node/pictures.h"
 #include "node/share.h"
 #include "node/thinking.h"
 
@@ -122,6 +123,9 @@ static int source_forget(struct node *n, struct forget *f, struct err *e)
 {
     int64_t until_ms = f->until_ms != TIME_NONE ? f->until_ms : f->now_ms;
     int rc = local_source_erase(n->store, f->source, f->from_ms, f->until_ms, &f->erased, e);
+    if (rc == 0) {
+        rc = pictures_forget(n, f->source, f->from_ms, f->until_ms, e);
+    }
     if (rc == 0 && f->from_ms <= until_ms) {
         rc = store_block_source(n->store, f->source, f->from_ms, until_ms, e);
     }

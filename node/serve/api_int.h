@@ -31,6 +31,7 @@ int api_job_start(struct node *n, const cJSON *req, cJSON *doc, struct err *e);
 int api_job_feed(struct node *n, const cJSON *req, cJSON *doc, struct err *e);
 int api_job_step(struct node *n, const cJSON *req, cJSON *doc, struct err *e);
 int api_job_stop(struct node *n, const cJSON *req, cJSON *doc, struct err *e);
+int api_pictures(struct node *n, const cJSON *req, cJSON *doc, struct err *e);
 int api_pair_open(struct node *n, const cJSON *req, cJSON *doc, struct err *e);
 int api_pair_join(struct node *n, const cJSON *req, cJSON *doc, struct err *e);
 int api_pair_recover(struct node *n, const cJSON *req, cJSON *doc, struct err *e);
@@ -95,6 +96,8 @@ int put_endpoint(struct node *n, cJSON *doc, cJSON *attention, struct err *e) MU
 int put_sent(struct node *n, const cJSON *req, cJSON *doc, struct err *e) MUST_CHECK;
 /* "thinking": what the language model does and what waits for it. */
 int put_thinking(struct node *n, cJSON *doc, struct err *e) MUST_CHECK;
+/* "pictures": how many wait to be described, and why they do. */
+int put_pictures(struct node *n, cJSON *doc, struct err *e) MUST_CHECK;
 /* "group": its id, or null. */
 int put_group(struct node *n, cJSON *o) MUST_CHECK;
 /* A device's name for people: its name when known, else the head of its id. */

@@ -52,6 +52,7 @@ static int progress_put(cJSON *doc, const struct job_slot *s, bool done)
                 {"dropped", c->dropped},
                 {"redacted", c->redacted},
                 {"skipped", c->skipped},
+                {"waiting", c->waiting},
                 {"bad", c->bad}};
     for (size_t i = 0; i < sizeof(nums) / sizeof(nums[0]); i++) {
         if (put_num(doc, nums[i].key, (double)nums[i].v) != 0) {

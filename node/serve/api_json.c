@@ -200,7 +200,7 @@ static const char *prop_status(const struct ranked *r)
     if (r->confidence == 0) {
         return "zero";
     }
-    return r->faded ? "faded" : "live";
+    return r->ended ? "ended" : r->faded ? "faded" : "live";
 }
 
 static const char *prop_verdict(uint32_t flags)
@@ -289,15 +289,15 @@ static int put_prop_texts(struct node *n, cJSON *o, const struct ranked *r, stru
 static int put_prop_numbers(cJSON *o, const struct ranked *r)
 {
     const struct prop *p = &r->p;
-    bool ok = put_num(o, "confidence", r->confidence) == 0 &&
-              round_put(o, "probability", r->probability) == 0 && put_num(o, "decay", p->decay) == 0 &&
-              round_put(o, "score", r->score) == 0 && put_bool(o, "pinned", p->flags & PROP_PINNED) == 0 &&
-              put_bool(o, "edited", p->flags & PROP_EDITED) == 0 &&
-              put_str(o, "verdict", prop_verdict(p->flags)) == 0 &&
-              put_time(o, "last_supported", p->last_ms) == 0 && put_time(o, "created", p->created_ms) == 0 &&
-              put_num(o, "evidence", (double)p->support) == 0 &&
-              put_num(o, "contradicting", (double)p->against) == 0 &&
-              put_str(o, "status", prop_status(r)) == 0;
+    bool ok =
+        put_num(o, "confidence", r->confidence) == 0 && round_put(o, "probability", r->probability) == 0 &&
+        put_num(o, "decay", p->decay) == 0 && round_put(o, "score", r->score) == 0 &&
+        put_bool(o, "pinned", p->flags & PROP_PINNED) == 0 &&
+        put_bool(o, "edited", p->flags & PROP_EDITED) == 0 &&
+        put_str(o, "verdict", prop_verdict(p->flags)) == 0 &&
+        put_time(o, "last_supported", p->last_ms) == 0 && put_time(o, "created", p->created_ms) == 0 &&
+        put_time(o, "valid_until", p->until_ms) == 0 && put_num(o, "evidence", (double)p->support) == 0 &&
+        put_num(o, "contradicting", (double)p->against) == 0 && put_str(o, "status", prop_status(r)) == 0;
     return ok ? 0 : ERR_NOMEM;
 }
 

@@ -38,6 +38,7 @@ static void every_word_is_found_whatever_its_case(void **state)
     assert_int_equal(word_find(BYTES_LIT("selfsame")), -1);
     assert_int_equal(word_find(BYTES_LIT("")), -1);
     assert_int_equal(word_find(BYTES_LIT("abandonabandon")), -1);
+    assert_int_equal(word_find(BYTES_LIT("bid\0\0")), -1);
 }
 
 /* From the published vectors: entropy 7f7f… and 8080… (checksum word left out). */

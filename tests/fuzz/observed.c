@@ -106,21 +106,31 @@ static long run(const struct observer *ob, const char *path, bool growing, struc
     return rc ? -1 : (long)rows;
 }
 
+/* The one file that all inputs take turns in: making one costs more than reading it. */
+static const char *input_file(struct bytes input)
+{
+    static char path[64];
+    static int fd = -1;
+    if (fd < 0) {
+        fd = memfd_create("input", MFD_CLOEXEC);
+        CHECK(fd >= 0);
+        (void)snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    }
+    CHECK(ftruncate(fd, 0) == 0);
+    CHECK(input.n == 0 || pwrite(fd, input.p, input.n, 0) == (ssize_t)input.n);
+    return path;
+}
+
 void observed_run(const struct observer *ob, struct bytes input)
 {
-    char path[64];
+    const char *path = input_file(input);
+    bool growing = input.n % 2 == 1;
     struct buf cursor;
-    int fd = memfd_create("input", MFD_CLOEXEC);
-    CHECK(fd >= 0);
-    CHECK(input.n == 0 || write(fd, input.p, input.n) == (ssize_t)input.n);
-    (void)snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
     buf_init(&cursor, 4096);
     long first = run(ob, path, false, &cursor);
-    long second = run(ob, path, false, &cursor);
+    if (growing)
+        buf_clear(&cursor);
+    long second = run(ob, path, growing, &cursor);
     CHECK(first < 0 || (second >= 0 && second <= first));
-    buf_clear(&cursor);
-    long watched = run(ob, path, true, &cursor);
-    CHECK(first < 0 || (watched >= 0 && watched <= first));
     buf_release(&cursor);
-    (void)close(fd);
 }

@@ -4,8 +4,9 @@
 
 #include "node/observe/observe.h"
 
-/* The input becomes a file in memory. Checks what every row must keep to (node/observe/observe.h), and that
- * the second run, when the first came to its end, gives no more rows than the first; nor does a watch. */
+/* The input becomes a file in memory. Checks what every row must keep to (node/observe/observe.h), and that,
+ * when the first run came to its end, a second one from its cursor (inputs of even length) or a watch from
+ * the start (odd) gives no more rows than it did. */
 void observed_run(const struct observer *ob, struct bytes input);
 
 #endif

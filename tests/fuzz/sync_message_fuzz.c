@@ -8,6 +8,7 @@
 #include "base/check.h"
 #include "tests/support/clock.h"
 #include "tests/support/rng.h"
+#include "tests/support/tmp.h"
 #include "tests/sync/again.h"
 
 #include <string.h>
@@ -15,6 +16,7 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 struct scene {
+    struct tmp_dir dir;
     struct test_clock test_clock;
     struct test_rng test_rng;
     struct clock clock;
@@ -53,9 +55,11 @@ static void add_second(struct scene *x)
 
 static void open_device(struct scene *x)
 {
-    struct store_config cfg = {.path = ":memory:", .clock = &x->clock, .rng = &x->rng};
+    char path[TMP_PATH_BYTES];
+    struct store_config cfg = {.vfs = "memdb", .clock = &x->clock, .rng = &x->rng};
     struct sync_env env = {.keys = &x->keys[0], .clock = &x->clock, .rng = &x->rng, .log = {{1}}};
     struct id device;
+    cfg.path = tmp_path(&x->dir, "store.db", path);
     CHECK(store_open(&x->store, &cfg, NULL) == 0);
     device_id_of(x->keys[0].sign.pk, &device);
     store_use_log(x->store, &env.log, &device);
@@ -132,6 +136,7 @@ static void try_session(struct bytes in)
     struct rd r;
     int rc = 0;
     memset(&x, 0, sizeof x);
+    tmp_dir_make(&x.dir);
     test_clock_init(&x.test_clock, INT64_C(1700000000000));
     test_rng_init(&x.test_rng, 1);
     x.clock = test_clock_iface(&x.test_clock);
@@ -157,6 +162,7 @@ static void try_session(struct bytes in)
     sync_close(x.sync);
     group_close(x.group);
     store_close(x.store);
+    tmp_dir_remove(&x.dir); /* the store itself is in memory */
     noise_session_wipe(&x.noise);
 }
 

@@ -123,6 +123,7 @@ static void add_prop(struct buf *b, const struct prop *p)
     wr_u64(b, (uint64_t)p->last_ms);
     wr_u64(b, (uint64_t)p->created_ms);
     wr_u64(b, (uint64_t)p->changed_ms);
+    wr_u64(b, (uint64_t)p->until_ms);
     wr_lenbytes(b, p->text);
     wr_lenbytes(b, p->scope);
 }

@@ -290,6 +290,26 @@ static void a_damaged_page_ends_the_reading_with_its_error(void **state)
     assert_non_null(strstr(x->err.text, "damaged"));
 }
 
+/* The cells of a page are checked when it comes into the cache; one that failed must not stay there. */
+static void a_damaged_page_is_damaged_for_every_query(void **state)
+{
+    struct fixture *x = *state;
+    build(x, THOUSAND);
+    struct buf all;
+    buf_init(&all, (size_t)1 << 20);
+    tmp_read(x->path, &all);
+    uint8_t *page = all.p + all.n / 8192 * 4096;
+    assert_int_equal(page[0], 0x0d); /* a leaf, its cells behind 8 bytes of header */
+    memset(page + 8, 0, 8);
+    tmp_write(x->path, buf_view(&all));
+    buf_release(&all);
+    int first, second;
+    assert_int_equal(open_it(x), 0);
+    assert_int_equal(count_rows(x, "SELECT id, v FROM t ORDER BY id", &first), ERR_CORRUPT);
+    assert_int_equal(count_rows(x, "SELECT id, v FROM t ORDER BY id", &second), ERR_CORRUPT);
+    assert_int_equal(first, second);
+}
+
 static void only_selects_on_tables_are_allowed(void **state)
 {
     static const char *const refused[] = {
@@ -390,6 +410,7 @@ int main(void)
         TEST(what_is_no_file_is_refused_without_waiting),
         TEST(rows_in_front_of_a_cut_are_read),
         TEST(a_damaged_page_ends_the_reading_with_its_error),
+        TEST(a_damaged_page_is_damaged_for_every_query),
         TEST(only_selects_on_tables_are_allowed),
         TEST(a_query_that_never_ends_is_stopped),
         TEST(long_values_are_cut_and_monstrous_ones_refused),

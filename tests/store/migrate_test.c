@@ -1,6 +1,7 @@
 /* Opening: what is ours, what is not, what is newer, older, damaged, locked. */
 #include "tests/support/unit.h"
 
+#include "base/cursor.h"
 #include "base/limits.h"
 #include "store/search.h"
 #include "store/store_int.h"
@@ -187,6 +188,38 @@ static void an_empty_schema_version_is_brought_up_to_date(void **state)
     assert_int_equal(v, SCHEMA_VERSION);
 }
 
+/* What version 2 had of it: no end of validity. */
+static void a_store_of_an_older_schema_is_merged_anew(void **state)
+{
+    struct kit *k = *state;
+    struct err e = ERR_INIT;
+    struct prop p;
+    struct id id = kit_id(5);
+    const int64_t until = KIT_MS + 7;
+    struct draft d;
+    struct buf v;
+    kit_told(k, 5, "drinks tea");
+    kit_told(k, 6, "drinks water");
+    buf_init(&v, 16);
+    wr_svarint(&v, until);
+    draft_init(&d);
+    draft_reset(&d, SPACE_PROPOSITION, CLASS_MODEL, &id);
+    draft_reg(&d, REG_VALID_UNTIL, buf_view(&v), NULL, 0);
+    kit_ok(store_write(k->s, &d, &e), &e);
+    draft_release(&d);
+    buf_release(&v);
+    kit_close(k);
+    sql_on(k->path,
+           "PRAGMA journal_mode=DELETE; ALTER TABLE prop DROP COLUMN until_ms; PRAGMA user_version=2");
+    kit_ok(kit_open(k, &e), &e);
+    kit_ok(store_check(k->s, &e), &e);
+    kit_ok(store_prop(k->s, &id, false, &p, &e), &e);
+    assert_int_equal(p.until_ms, until);
+    id = kit_id(6);
+    kit_ok(store_prop(k->s, &id, false, &p, &e), &e);
+    assert_int_equal(p.until_ms, TIME_NONE);
+}
+
 static void the_file_is_private(void **state)
 {
     struct kit *k = *state;
@@ -303,6 +336,7 @@ int main(void)
         KIT_TEST(flipped_bytes_give_errors_and_no_crash),
         KIT_TEST(an_empty_file_becomes_a_store),
         KIT_TEST(an_empty_schema_version_is_brought_up_to_date),
+        KIT_TEST(a_store_of_an_older_schema_is_merged_anew),
         KIT_TEST(the_file_is_private),
         KIT_TEST(what_must_exist_is_not_made),
         KIT_TEST(a_reader_follows_a_writer),

@@ -3,6 +3,7 @@
 #include "node/infer/endpoint.h"
 
 #include "node/config.h"
+#include "node/infer/endpoint_settings.h"
 #include "node/infer/endpoint_state.h"
 #include "node/infer/sent.h"
 #include "tests/node/infer/server.h"
@@ -286,30 +287,91 @@ static void server_without_schemas_is_asked_in_words_and_remembered(void **state
 {
     (void)state;
     SCRIPT({.status = 400, .body = "{\"error\":{\"type\":\"invalid_request_error\"}}"},
-           {.status = 422, .body = "{}"}, {.body = CLAIMS});
+           {.status = 422, .body = "{}"}, {.status = 501, .body = "{}"}, {.body = CLAIMS});
     struct chat_request r = shaped("what?");
     struct got g = {0};
     struct err e = ERR_INIT;
     ask(&r, &g);
     run(&g, 1);
     assert_int_equal(g.rc, 0);
-    assert_int_equal(server.n_requests, 3);
-    assert_true(server_has(&server, 1, "json_object"));
-    assert_false(server_has(&server, 2, "response_format"));
-    assert_true(server_has(&server, 2, "fits this JSON schema"));
+    assert_int_equal(server.n_requests, 4);
+    assert_true(server_has(&server, 1, "{\"type\":\"json_object\",\"schema\":{"));
+    assert_true(server_has(&server, 2, "{\"type\":\"json_object\"}"));
+    assert_false(server_has(&server, 3, "response_format"));
+    assert_true(server_has(&server, 3, "fits this JSON schema"));
     ask(&r, &g);
     run(&g, 2);
-    assert_int_equal(server.n_requests, 4);
-    assert_false(server_has(&server, 3, "response_format"));
+    assert_int_equal(server.n_requests, 5);
+    assert_false(server_has(&server, 4, "response_format"));
     endpoint_close(node->endpoint);
     assert_int_equal(endpoint_open(&node->endpoint, node, &e), 0);
     ask(&r, &g);
     run(&g, 3);
-    assert_int_equal(server.n_requests, 5);
+    assert_int_equal(server.n_requests, 6);
     set("endpoint.model", "other"); /* which may be able to */
     ask(&r, &g);
     run(&g, 4);
-    assert_true(server_has(&server, 5, "json_schema"));
+    assert_true(server_has(&server, 6, "json_schema"));
+}
+
+/* As the server of llama-cpp-python says it, word for word. */
+static void server_that_breaks_on_schemas_is_asked_otherwise(void **state)
+{
+    (void)state;
+    SCRIPT({.status = 500,
+            .body =
+                "{\"error\":{\"message\":\"1 validation error:\\n  {'type': 'literal_error', 'loc': ('body', "
+                "'response_format', 'type'), 'msg': \\\"Input should be 'text' or 'json_object'\\\"}\","
+                "\"type\":\"internal_server_error\",\"param\":null,\"code\":null}}"},
+           {.body = CLAIMS});
+    struct chat_request r = shaped("what?");
+    struct got g = {0};
+    int64_t before = ticks.mono_ms;
+    ask(&r, &g);
+    run(&g, 1);
+    assert_int_equal(g.rc, 0);
+    assert_int_equal(server.n_requests, 2);
+    assert_true(ticks.mono_ms - before < 500); /* at once: it is not in trouble */
+    assert_true(server_has(&server, 1, "{\"type\":\"json_object\",\"schema\":{"));
+}
+
+#define TOO_LONG                                                                                             \
+    {                                                                                                        \
+        .status = 400, .body =                                                                               \
+                           "{\"error\":{\"message\":\"This model's maximum context length is 4096 tokens. "  \
+                           "However, you requested 6100\",\"type\":\"invalid_request_error\","               \
+                           "\"code\":\"context_length_exceeded\"}}"                                          \
+    }
+
+static void where_the_context_has_no_room_a_shorter_answer_is_asked_for(void **state)
+{
+    (void)state;
+    SCRIPT(TOO_LONG, TOO_LONG, {.body = CLAIMS});
+    struct chat_request r = shaped("what?");
+    struct got g = {0};
+    r.tokens_max = 4000;
+    ask(&r, &g);
+    run(&g, 1);
+    assert_int_equal(g.rc, 0);
+    assert_true(server_has(&server, 2, "\"max_tokens\":1000"));
+    assert_true(server_has(&server, 2, "json_schema")); /* the way of asking was not at fault */
+    ask(&r, &g);
+    run(&g, 2);
+    assert_int_equal(server.n_requests, 4);
+    assert_true(server_has(&server, 3, "\"max_tokens\":1000"));
+}
+
+static void question_longer_than_the_context_is_too_large(void **state)
+{
+    (void)state;
+    SCRIPT(TOO_LONG);
+    struct chat_request r = shaped("what?");
+    struct got g = {0};
+    r.tokens_max = 4000;
+    ask(&r, &g);
+    run(&g, 1);
+    assert_int_equal(g.rc, ERR_LIMIT);
+    assert_int_equal(server.n_requests, 4); /* 4000, 2000, 1000, 500 */
 }
 
 static void server_that_wants_the_newer_name_gets_it(void **state)
@@ -331,15 +393,14 @@ static void server_that_wants_the_newer_name_gets_it(void **state)
 static void request_nobody_understands_fails_without_its_text(void **state)
 {
     (void)state;
-    SCRIPT({.status = 400,
-            .body = "{\"error\":{\"message\":\"secret text\",\"code\":\"context_length_exceeded\"}}"});
+    SCRIPT({.status = 400, .body = "{\"error\":{\"message\":\"secret text\",\"code\":\"invalid_value\"}}"});
     struct chat_request r = plain("secret text");
     struct got g = {0};
     ask(&r, &g);
     run(&g, 1);
     assert_int_equal(g.rc, ERR_FORMAT);
     assert_int_equal(server.n_requests, 1);
-    assert_non_null(strstr(g.why, "context_length_exceeded"));
+    assert_non_null(strstr(g.why, "invalid_value"));
     assert_null(strstr(g.why, "secret"));
 }
 
@@ -1296,14 +1357,31 @@ static void descriptors_and_connections_stay_few(void **state)
     assert_true(fds_open() <= before + 8); /* both ends of four kept connections */
 }
 
+/* What was stored may have come from elsewhere than a check of its type. */
+static void numbers_are_made_of_digits(void **state)
+{
+    (void)state;
+    assert_int_equal(endpoint_timeout_check(BYTES_LIT("0300"), NULL), 0);
+    assert_int_equal(endpoint_timeout_check(BYTES_LIT("1:"), NULL), ERR_USAGE);
+    assert_int_equal(endpoint_timeout_check(BYTES_LIT("3601"), NULL), ERR_USAGE);
+    assert_int_equal(endpoint_parallel_check(BYTES_LIT(""), NULL), ERR_USAGE);
+    assert_int_equal(endpoint_parallel_check(BYTES_LIT("-4"), NULL), ERR_USAGE);
+    assert_int_equal(endpoint_parallel_check(BYTES_LIT("!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!"), NULL), ERR_USAGE);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(numbers_are_made_of_digits),
         cmocka_unit_test_setup_teardown(asked_as_the_api_says, setup, teardown),
         cmocka_unit_test_setup_teardown(pictures_and_parts_make_messages, setup, teardown),
         cmocka_unit_test_setup_teardown(requests_that_are_none_are_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(server_without_schemas_is_asked_in_words_and_remembered, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(server_that_breaks_on_schemas_is_asked_otherwise, setup, teardown),
+        cmocka_unit_test_setup_teardown(where_the_context_has_no_room_a_shorter_answer_is_asked_for, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(question_longer_than_the_context_is_too_large, setup, teardown),
         cmocka_unit_test_setup_teardown(server_that_wants_the_newer_name_gets_it, setup, teardown),
         cmocka_unit_test_setup_teardown(request_nobody_understands_fails_without_its_text, setup, teardown),
         cmocka_unit_test_setup_teardown(server_in_trouble_is_asked_again, setup, teardown),

@@ -17,7 +17,7 @@
 
 /* A mind that says what the test wrote down, in order. */
 struct script {
-    const char *purpose, *answer; /* ' stands for "; NULL: it fails with rc */
+    const char *purpose, *answer; /* ' stands for "; NULL: it fails with rc; cut_off: longer than allowed */
     int rc;
 };
 static struct {
@@ -29,9 +29,11 @@ static struct {
     char purpose[16];
     struct buf content, system;
     char asked[ASKED_MAX][16];
+    unsigned observations[ASKED_MAX];
     size_t n_asked;
     uint64_t tokens_in;
 } mind;
+static const char cut_off[] = "cut";
 static struct device d;
 static struct think *t;
 static struct queue q;
@@ -55,6 +57,7 @@ static int mind_chat(void *ctx, const struct chat_request *r, answer_fn *fn, voi
     mind.fn = fn;
     mind.fn_ctx = fn_ctx;
     (void)snprintf(mind.purpose, sizeof mind.purpose, "%s", r->purpose);
+    mind.observations[mind.n_asked] = r->observations;
     (void)snprintf(mind.asked[mind.n_asked++], 16, "%s", r->purpose);
     buf_clear(&mind.content);
     buf_clear(&mind.system);
@@ -88,7 +91,11 @@ static void deliver(void)
 {
     CHECK(mind.open);
     struct err why = ERR_INIT;
-    struct answer a = {.rc = mind.next->rc, .e = &why, .tokens_in = 100, .tokens_out = 10};
+    struct answer a = {.rc = mind.next->rc,
+                       .cut = mind.next->answer == cut_off,
+                       .e = &why,
+                       .tokens_in = 100,
+                       .tokens_out = 10};
     struct buf text;
     buf_init(&text, 1u << 20);
     assert_string_equal(mind.purpose, mind.next->purpose);
@@ -566,6 +573,87 @@ static void unusable_answers_do_not_block_the_rest(void **state)
     assert_int_equal(waiting(), 0);
 }
 
+static void check_sizes(const unsigned *sizes, size_t n)
+{
+    assert_int_equal(mind.n_asked, n);
+    for (size_t i = 0; i < n; i++)
+        assert_int_equal(mind.observations[i], sizes[i]);
+}
+
+/* The context of small models ends soon; nothing is left out for that. */
+static void a_batch_too_large_is_taken_in_parts(void **state)
+{
+    (void)state;
+    static const struct script script[] = {{"propose", NULL, ERR_LIMIT},
+                                           {"propose", cut_off, ERR_FORMAT},
+                                           {"propose", NOTHING, 0},
+                                           {"propose", NOTHING, 0},
+                                           {"propose", NOTHING, 0},
+                                           {"propose", NOTHING, 0},
+                                           {"propose", CLAIMS(CLAIM("likes tea", "6", "'o1'")), 0},
+                                           {0}};
+    static const unsigned sizes[] = {10, 5, 3, 3, 3, 1, 2};
+    struct prop p;
+    see_n("note", 0, 10);
+    run_hurried(script);
+    assert_int_equal(think_stats(t)->observations, 10);
+    assert_int_equal(think_stats(t)->failed, 0);
+    assert_int_equal(waiting(), 0);
+    see_n("note", 10, 2); /* what was learnt is kept to */
+    run_hurried(script + 6);
+    assert_true(claim("Likes tea", &p));
+    check_sizes(sizes, 7);
+}
+
+static void one_record_too_large_does_not_block_the_rest(void **state)
+{
+    (void)state;
+    static const struct script script[] = {{"propose", NULL, ERR_LIMIT}, {"propose", NULL, ERR_LIMIT},
+                                           {"propose", NULL, ERR_LIMIT}, {"propose", NULL, ERR_LIMIT},
+                                           {"propose", NOTHING, 0},      {0}};
+    static const unsigned sizes[] = {2, 1, 1, 1, 1};
+    see_n("note", 0, 2);
+    run_hurried(script);
+    assert_int_equal(think_stats(t)->failed, 1);
+    assert_int_equal(waiting(), 0);
+    check_sizes(sizes, 5);
+}
+
+static void a_kill_while_it_is_taken_in_parts_loses_nothing(void **state)
+{
+    (void)state;
+    static const struct script first[] = {{"propose", NULL, ERR_LIMIT}, {"propose", NOTHING, 0}, {0}};
+    static const struct script then[] = {{"propose", NOTHING, 0}, {"propose", NOTHING, 0}, {0}};
+    static const unsigned sizes[] = {9, 5, 5, 4};
+    see_n("note", 0, 9);
+    think_hurry(t);
+    mind.next = first;
+    (void)think_step(t);
+    deliver();
+    (void)think_step(t); /* the half is out */
+    restart();
+    run_hurried(then);
+    assert_int_equal(think_stats(t)->observations, 9);
+    assert_int_equal(waiting(), 0);
+    check_sizes(sizes, 4);
+}
+
+/* Norms are asked about a part, too: too large is not unreadable. */
+static void an_audit_too_large_is_taken_in_parts(void **state)
+{
+    (void)state;
+    static const char one[] = "{'decisions':[{'id':'o1','reasoning':'r','new':true,'data':'work',"
+                              "'whose':'user','to':'self','norm':0,'transmit':true}]}";
+    static const struct script script[] = {{"audit", NULL, ERR_LIMIT}, {"audit", one, 0},
+                                           {"propose", NOTHING, 0},    {"audit", one, 0},
+                                           {"propose", NOTHING, 0},    {0}};
+    setting_write("audit.context", "note");
+    see_n("note", 0, 2);
+    run_hurried(script);
+    assert_int_equal(think_stats(t)->dropped, 0);
+    assert_int_equal(think_stats(t)->observations, 2);
+}
+
 static void a_dead_endpoint_costs_nothing_and_loses_nothing(void **state)
 {
     (void)state;
@@ -833,6 +921,10 @@ int main(void)
         T(the_users_word_stands),
         T(what_was_rejected_does_not_come_back),
         T(unusable_answers_do_not_block_the_rest),
+        T(a_batch_too_large_is_taken_in_parts),
+        T(one_record_too_large_does_not_block_the_rest),
+        T(a_kill_while_it_is_taken_in_parts_loses_nothing),
+        T(an_audit_too_large_is_taken_in_parts),
         T(a_dead_endpoint_costs_nothing_and_loses_nothing),
         T(who_may_not_think_does_not),
         T(norms_keep_back_what_they_name),

@@ -7,7 +7,7 @@
 static void probability_is_the_mean_of_the_beta_posterior(void **state)
 {
     (void)state;
-    struct prop p = {.kind = KIND_TOOL, .support = 6, .against = 2};
+    struct prop p = {.until_ms = TIME_NONE, .kind = KIND_TOOL, .support = 6, .against = 2};
     assert_true(fabs(prop_probability(&p) - (0.5 * 2 + 6) / 10) < 1e-12);
     p.prior = 900;
     assert_true(fabs(prop_probability(&p) - (0.9 * 2 + 6) / 10) < 1e-12);
@@ -17,7 +17,7 @@ static void support_raises_and_contradiction_lowers_for_every_kind(void **state)
 {
     (void)state;
     for (uint8_t kind = 0; kind < KIND_COUNT; kind++) {
-        struct prop p = {.kind = kind, .support = 3, .against = 3};
+        struct prop p = {.until_ms = TIME_NONE, .kind = kind, .support = 3, .against = 3};
         double now = prop_probability(&p);
         p.support++;
         double more = prop_probability(&p);
@@ -30,7 +30,7 @@ static void support_raises_and_contradiction_lowers_for_every_kind(void **state)
 static void the_users_verdict_overrides(void **state)
 {
     (void)state;
-    struct prop p = {.kind = KIND_TOOL, .against = 50, .flags = PROP_CONFIRMED};
+    struct prop p = {.until_ms = TIME_NONE, .kind = KIND_TOOL, .against = 50, .flags = PROP_CONFIRMED};
     assert_true(prop_probability(&p) >= 0.97);
     p.flags = PROP_EDITED;
     assert_true(prop_probability(&p) >= 0.97);
@@ -53,8 +53,12 @@ static void recency_halves_after_a_half_life_from_the_last_support(void **state)
 {
     (void)state;
     int64_t now = INT64_C(1790000000000);
-    struct prop p = {
-        .kind = KIND_TOOL, .decay = 4, .last_ms = now - half_life_ms(4), .created_ms = 0, .changed_ms = now};
+    struct prop p = {.until_ms = TIME_NONE,
+                     .kind = KIND_TOOL,
+                     .decay = 4,
+                     .last_ms = now - half_life_ms(4),
+                     .created_ms = 0,
+                     .changed_ms = now};
     assert_true(fabs(prop_recency(&p, now) - 0.5) < 1e-9);
     p.flags = PROP_CONFIRMED; /* the user's word is newer */
     assert_true(fabs(prop_recency(&p, now) - 1) < 1e-9);
@@ -68,10 +72,21 @@ static void an_event_ahead_grows_nearer_and_is_gone_soon_after(void **state)
 {
     (void)state;
     int64_t at = INT64_C(1790000000000);
-    struct prop p = {.kind = KIND_EVENT, .decay = 2, .last_ms = at};
+    struct prop p = {.until_ms = TIME_NONE, .kind = KIND_EVENT, .decay = 2, .last_ms = at};
     assert_true(prop_recency(&p, at - 40 * MS_DAY) < prop_recency(&p, at - MS_DAY));
     assert_true(prop_recency(&p, at - MS_HOUR) > 0.95);
     assert_true(prop_recency(&p, at + 5 * MS_DAY) < 0.05);
+}
+
+static void what_ended_is_not_recent_any_more(void **state)
+{
+    (void)state;
+    int64_t now = INT64_C(1790000000000);
+    struct prop p = {.kind = KIND_MODEL, .decay = 10, .last_ms = now, .until_ms = now + 1};
+    assert_false(prop_ended(&p, now));
+    assert_true(prop_recency(&p, now) > 0.99);
+    assert_true(prop_ended(&p, now + 1));
+    assert_true(prop_recency(&p, now + 1) <= 0);
 }
 
 static void scores_are_for_people(void **state)
@@ -93,6 +108,7 @@ int main(void)
         cmocka_unit_test(half_lives_grow_with_the_score),
         cmocka_unit_test(recency_halves_after_a_half_life_from_the_last_support),
         cmocka_unit_test(an_event_ahead_grows_nearer_and_is_gone_soon_after),
+        cmocka_unit_test(what_ended_is_not_recent_any_more),
         cmocka_unit_test(scores_are_for_people),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

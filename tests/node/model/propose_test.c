@@ -198,6 +198,60 @@ static void more_claims_than_asked_for_are_rejected_whole(void **state)
     buf_release(&many);
 }
 
+/* The schema as it is sent, of a question about n records. */
+static cJSON *schema_sent(const char *user, size_t n, struct buf *out)
+{
+    struct stored_observation v[BATCH_MAX];
+    struct prompt asked;
+    prompt_init(&asked, &rng, user);
+    for (size_t i = 0; i < n; i++)
+        v[i] = record_make(i + 1, "a note");
+    propose_ask(&asked, v, n);
+    buf_clear(out);
+    assert_int_equal(prompt_schema(&asked, propose_schema, out), 0);
+    prompt_release(&asked);
+    return cJSON_Parse(buf_cstr(out));
+}
+
+static const cJSON *schema_of(const cJSON *doc, const char *key)
+{
+    const cJSON *claims = cJSON_GetObjectItem(cJSON_GetObjectItem(doc, "properties"), "claims");
+    return cJSON_GetObjectItem(cJSON_GetObjectItem(cJSON_GetObjectItem(claims, "items"), "properties"), key);
+}
+
+static void the_schema_allows_what_was_shown_alone(void **state)
+{
+    (void)state;
+    cJSON *doc = schema_sent("Ana", BATCH_MAX, &text);
+    assert_non_null(doc);
+    const cJSON *ids = cJSON_GetObjectItem(cJSON_GetObjectItem(schema_of(doc, "supports"), "items"), "enum");
+    assert_int_equal(cJSON_GetArraySize(ids), BATCH_MAX);
+    assert_string_equal(cJSON_GetArrayItem(ids, 0)->valuestring, "o1");
+    assert_string_equal(cJSON_GetArrayItem(ids, 49)->valuestring, "o50");
+    assert_string_equal(cJSON_GetObjectItem(schema_of(doc, "claim"), "pattern")->valuestring,
+                        "^Ana [^\"\\\\\\n A-Z0-9][^\"\\\\\\n]*$");
+    cJSON_Delete(doc);
+    doc = schema_sent(NULL, 5, &text);
+    assert_int_equal(
+        0, strncmp(cJSON_GetObjectItem(schema_of(doc, "claim"), "pattern")->valuestring, "^The user [", 11));
+    cJSON_Delete(doc);
+}
+
+static void a_name_that_would_be_a_pattern_is_in_none(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"A.B", "x\"y", "a\\b", "(", "[a-z]*", "$"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        cJSON *doc = schema_sent(names[i], 5, &text);
+        assert_non_null(doc);
+        assert_null(cJSON_GetObjectItem(schema_of(doc, "claim"), "pattern"));
+        cJSON_Delete(doc);
+    }
+    cJSON *doc = schema_sent("J\xc3\xbcrgen", 5, &text);
+    assert_non_null(cJSON_GetObjectItem(schema_of(doc, "claim"), "pattern"));
+    cJSON_Delete(doc);
+}
+
 static void the_schema_is_json_and_asks_for_reasons_first(void **state)
 {
     (void)state;
@@ -221,6 +275,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(without_a_name_texts_begin_with_the_verb, setup, teardown),
         cmocka_unit_test_setup_teardown(an_answer_of_another_shape_is_rejected_whole, setup, teardown),
         cmocka_unit_test_setup_teardown(more_claims_than_asked_for_are_rejected_whole, setup, teardown),
+        cmocka_unit_test_setup_teardown(the_schema_allows_what_was_shown_alone, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_name_that_would_be_a_pattern_is_in_none, setup, teardown),
         cmocka_unit_test_setup_teardown(the_schema_is_json_and_asks_for_reasons_first, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

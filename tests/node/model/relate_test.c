@@ -250,14 +250,24 @@ static void the_question_shows_confidence_and_decay_of_old_and_new(void **state)
                            BYTES_LIT("known, not to be reworded, confidence 7, decay 4, p3:")) != SIZE_MAX);
 }
 
-static void schemas_are_json(void **state)
+static void schemas_are_json_and_name_what_was_shown(void **state)
 {
     (void)state;
     const char *const schemas[] = {relate_schema, revise_schema};
+    two_clusters();
     for (size_t i = 0; i < 2; i++) {
-        cJSON *doc = cJSON_Parse(schemas[i]);
+        struct buf sent;
+        buf_init(&sent, PROMPT_SCHEMA_BYTES);
+        prompt_release(&p);
+        prompt_init(&p, &rng, "Ana");
+        i == 0 ? relate_ask(&p, &claims, &known) : revise_ask(&p, &claims, &known, &clusters);
+        assert_int_equal(prompt_schema(&p, schemas[i], &sent), 0);
+        cJSON *doc = cJSON_Parse(buf_cstr(&sent));
         assert_non_null(doc);
+        assert_true(bytes_find(buf_view(&sent), BYTES_LIT("\"enum\":[\"p1\",\"p2\"")) != SIZE_MAX);
+        assert_true(bytes_find(buf_view(&sent), BYTES_LIT("$c")) == SIZE_MAX);
         cJSON_Delete(doc);
+        buf_release(&sent);
     }
 }
 
@@ -278,7 +288,7 @@ int main(void)
         T(a_revision_about_another_or_with_the_fence_is_refused),
         T(a_cluster_is_answered_once),
         T(the_question_shows_confidence_and_decay_of_old_and_new),
-        T(schemas_are_json),
+        T(schemas_are_json_and_name_what_was_shown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
