@@ -7,8 +7,10 @@
 #include "cli/qr.h"
 #include "cli/render.h"
 
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <termios.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -69,10 +71,39 @@ static void code_print(const cJSON *state)
     (void)fflush(stdout);
 }
 
-static int question(struct run *r, const cJSON *state, bool *yes)
+/* Waits for a line of the terminal, and goes on looking at the pairing: the other side may end it meanwhile.
+ * ERR_CANCELLED: Ctrl-C, the window is gone, or there is nothing to answer any more. */
+static int answer_wait(struct run *r, cJSON **state, bool *yes)
+{
+    char line[64];
+    struct pollfd in = {.fd = STDIN_FILENO, .events = POLLIN};
+    while (!interrupted()) {
+        int n = poll(&in, 1, LOOK_MS);
+        if (n > 0) {
+            ssize_t got = read(STDIN_FILENO, line, sizeof(line));
+            *yes = got > 0 && (line[0] == 'y' || line[0] == 'Y');
+            return got > 0 ? 0 : ERR_CANCELLED;
+        }
+        int rc = n == 0 ? ask(r, request_new("pair.state"), state) : 0;
+        if (rc != 0 || !phase_is(*state, "asking")) {
+            return rc != 0 ? rc : ERR_CANCELLED;
+        }
+    }
+    return ERR_CANCELLED;
+}
+
+static int nobody_here(struct run *r, const cJSON *peer)
+{
+    (void)err_set(&r->err, ERR_USAGE, "nobody is here to say whether '%.64s' is the other device",
+                  doc_text(peer, "name"));
+    err_hint(&r->err, "answer beforehand with --yes, or run it on a terminal");
+    return ERR_USAGE;
+}
+
+static int question(struct run *r, cJSON **state, bool *yes)
 {
     char text[512];
-    const cJSON *peer = doc_get(state, "peer");
+    const cJSON *peer = doc_get(*state, "peer");
     struct buf name;
     buf_init(&name, 256);
     (void)text_escape(bytes_str(doc_text(peer, "name")), true, &name);
@@ -85,14 +116,15 @@ static int question(struct run *r, const cJSON *state, bool *yes)
         return 0;
     }
     if (!isatty(STDIN_FILENO)) {
-        err_hint(&r->err, "answer beforehand with --yes, or run it on a terminal");
-        (void)err_set(&r->err, ERR_USAGE, "nobody is here to say whether '%.64s' is the other device",
-                      doc_text(peer, "name"));
-        err_hint(&r->err, "answer beforehand with --yes, or run it on a terminal");
-        return ERR_USAGE;
+        return nobody_here(r, peer);
     }
-    *yes = run_confirm(text);
-    return 0;
+    (void)tcflush(STDIN_FILENO, TCIFLUSH); /* a key pressed before the question is no answer to it */
+    (void)fprintf(stderr, "%s [y/N] ", text);
+    int rc = answer_wait(r, state, yes);
+    if (rc != 0) {
+        (void)fputc('\n', stderr);
+    }
+    return rc;
 }
 
 /* ---- the course of it ------------------------------------------------------------------------------------
@@ -123,33 +155,94 @@ static int ended(struct run *r, const cJSON *state)
     return code;
 }
 
-/* Follows the pairing to its end. `shown`: the code that stands on the screen. */
+static bool is_over(const cJSON *state)
+{
+    return phase_is(state, "done") || phase_is(state, "failed") || phase_is(state, "none");
+}
+
+/* Asks the user and passes the answer on. */
+static int answer(struct run *r, cJSON **state)
+{
+    bool yes = false;
+    int rc = question(r, state, &yes);
+    if (rc != 0) {
+        return rc;
+    }
+    cJSON *req = request_new("pair.answer");
+    CHECK(cJSON_AddBoolToObject(req, "yes", yes) != NULL);
+    rc = ask(r, req, state);
+    if (rc == ERR_USAGE) { /* it ended in this moment */
+        r->err = ERR_INIT;
+        rc = ask(r, request_new("pair.state"), state);
+    }
+    if (rc == 0 && yes && phase_is(*state, "asking") && !args_flag(&r->args, "yes")) {
+        run_note(r, "waiting for the other device's yes…");
+    }
+    return rc;
+}
+
+/* A wrong code was tried: whoever shows the right one should know. */
+static void tries_note(const struct run *r, const cJSON *state, double *left)
+{
+    double now = doc_number(state, "tries_left");
+    if (now < *left && !is_over(state)) {
+        run_note(r, "%s", doc_text(state, "text"));
+    }
+    *left = now;
+}
+
+/* Ends what the user no longer wants; `rc` is why. */
+static int leave(struct run *r, int rc, cJSON **state)
+{
+    struct err why = r->err;
+    if (rc == ERR_CANCELLED && is_over(*state)) {
+        return ended(r, *state);
+    }
+    int closed = ask(r, request_new("pair.close"), state);
+    if (rc == ERR_CANCELLED && closed == 0) {
+        return ended(r, *state);
+    }
+    r->err = why;
+    return rc;
+}
+
+/* Follows the pairing to its end. */
 static int follow(struct run *r, cJSON **state)
 {
     bool asked = false;
+    double tries = doc_number(*state, "tries_left");
     int rc = 0;
-    while (rc == 0 && !phase_is(*state, "done") && !phase_is(*state, "failed") && !phase_is(*state, "none")) {
+    while (rc == 0 && !is_over(*state)) {
         if (interrupted()) {
-            (void)ask(r, request_new("pair.close"), state);
-            return err_set(&r->err, ERR_CANCELLED, "pairing was ended here");
-        }
-        if (phase_is(*state, "asking") && !asked) {
-            bool yes = false;
+            rc = ERR_CANCELLED;
+        } else if (phase_is(*state, "asking") && !asked) {
             asked = true;
-            rc = question(r, *state, &yes);
-            if (rc != 0) {
-                (void)ask(r, request_new("pair.close"), state);
-                return rc;
-            }
-            cJSON *req = request_new("pair.answer");
-            CHECK(cJSON_AddBoolToObject(req, "yes", yes) != NULL);
-            rc = ask(r, req, state);
-            continue;
+            rc = answer(r, state);
+        } else {
+            wait_a_little();
+            rc = ask(r, request_new("pair.state"), state);
+            tries_note(r, *state, &tries);
         }
-        wait_a_little();
-        rc = ask(r, request_new("pair.state"), state);
     }
-    return rc != 0 ? rc : ended(r, *state);
+    return rc != 0 ? leave(r, rc, state) : ended(r, *state);
+}
+
+/* `selfsame pair --stop` */
+static int stop(struct run *r)
+{
+    cJSON *state = NULL;
+    int rc = ask(r, request_new("pair.state"), &state);
+    bool idle = rc == 0 && is_over(state);
+    if (rc == 0 && !idle) {
+        rc = ask(r, request_new("pair.close"), &state);
+    }
+    if (rc == 0 && r->json) {
+        run_print(state, stdout);
+    } else if (rc == 0) {
+        run_note(r, "%s", idle ? "no pairing is under way" : doc_text(state, "text"));
+    }
+    cJSON_Delete(state);
+    return rc;
 }
 
 static int start(struct run *r, cJSON **state)
@@ -184,6 +277,9 @@ int cmd_pair(struct run *r)
 {
     cJSON *state = NULL;
     bool joins = args_at(&r->args, 0) != NULL;
+    if (args_flag(&r->args, "stop")) {
+        return joins ? err_set(&r->err, ERR_USAGE, "--stop takes no code") : stop(r);
+    }
     if (joins ? args_flag(&r->args, "history") : args_flag(&r->args, "address")) {
         return err_set(&r->err, ERR_USAGE,
                        joins ? "--history is given where the code is shown"
@@ -207,7 +303,11 @@ int cmd_pair(struct run *r)
 static int words_send(struct run *r, cJSON **state)
 {
     char words[1026];
-    int rc = secret_read("The 24 recovery words: ", words, sizeof(words), &r->err);
+    int rc = ask(r, request_new("pair.state"), state); /* is there a node? Before 24 words are typed */
+    if (rc != 0) {
+        return rc;
+    }
+    rc = secret_read("The 24 recovery words: ", words, sizeof(words), &r->err);
     if (rc != 0) {
         return rc;
     }

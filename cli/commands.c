@@ -377,15 +377,17 @@ const struct command commands[] = {
     {
         .name = "pair",
         .summary = "add another device of yours",
-        .usage = "[--history WHICH] [--yes]\nCODE [--address HOST:PORT] [--yes]",
-        .about = "On one device 'selfsame pair' shows a code; on the other it is typed. Both show the "
-                 "other's name "
-                 "and ask. Then both hold one model; what each had before is kept.\n"
-                 "\n"
-                 "Both need a running node (selfsamed). They find each other on the same network; elsewhere "
-                 "--address says where the device that shows the code listens.\n"
-                 "\n"
-                 "The code is good for ten minutes and three tries.",
+        .usage = "[--history WHICH] [--yes]\nCODE [--address HOST:PORT] [--yes]\n--stop",
+        .about =
+            "On one device 'selfsame pair' shows a code; on the other it is typed. Both show the "
+            "other's name "
+            "and ask. Then both hold one model; what each had before is kept.\n"
+            "\n"
+            "Both need a running node (selfsamed). They find each other on the same network; elsewhere "
+            "--address says where the device that shows the code listens.\n"
+            "\n"
+            "The code is good for ten minutes and three tries, for one device, and as long as the command "
+            "that shows it runs. --stop ends a pairing whose command is gone.",
         .examples =
             "selfsame pair\nselfsame pair 4821-7309\nselfsame pair 4821-7309 --address 10.0.0.7:21736",
         .options =
@@ -397,7 +399,8 @@ const struct command commands[] = {
               .type = VALUE_TEXT,
               .value = "WHICH",
               .help = "what the new device may read of the past: all, 90d or none"},
-             {.name = "yes", .letter = 'y', .type = VALUE_FLAG, .help = "answer the question beforehand"}},
+             {.name = "yes", .letter = 'y', .type = VALUE_FLAG, .help = "answer the question beforehand"},
+             {.name = "stop", .type = VALUE_FLAG, .help = "end a pairing that is under way on this device"}},
         .args = {{.name = "CODE", .type = VALUE_TEXT}},
         .run = cmd_pair,
     },

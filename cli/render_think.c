@@ -10,6 +10,16 @@ static void put_number(struct page *p, const cJSON *t, const char *key, const ch
     page_printf(p, "%s%s", digits, after);
 }
 
+static void draw_trouble(struct page *p, const char *trouble)
+{
+    if (trouble[0] != '\0') {
+        page_on(p, PAINT_WARN);
+        page_str(p, "; ");
+        page_safe(p, trouble);
+        page_off(p, PAINT_WARN);
+    }
+}
+
 /* Another device thinks: what of this one waits, and what that one has. */
 static void draw_elsewhere(struct page *p, const cJSON *t)
 {
@@ -39,12 +49,7 @@ static void draw_here(struct page *p, const cJSON *t)
         page_str(p, "; ");
         put_number(p, t, "failed", " batches given up");
     }
-    if (trouble[0] != '\0') {
-        page_on(p, PAINT_WARN);
-        page_str(p, "; ");
-        page_safe(p, trouble);
-        page_off(p, PAINT_WARN);
-    }
+    draw_trouble(p, trouble);
 }
 
 bool thinks_elsewhere(const cJSON *t)
@@ -93,12 +98,13 @@ void draw_pictures(struct page *p, const cJSON *pictures)
         page_str(p, ", ");
         put_number(p, pictures, "waiting", " waiting");
     }
-    if (trouble[0] != '\0') {
-        page_on(p, PAINT_WARN);
-        page_str(p, "; ");
-        page_safe(p, trouble);
-        page_off(p, PAINT_WARN);
+    if (doc_flag(pictures, "screenshots")) {
+        page_str(p, "; screenshots: ");
+        put_number(p, pictures, "taken", " taken, ");
+        put_number(p, pictures, "unchanged", " unchanged");
     }
+    draw_trouble(p, trouble);
+    draw_trouble(p, doc_text(pictures, "screenshot_trouble"));
     page_line(p);
 }
 

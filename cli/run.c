@@ -175,8 +175,12 @@ static void interrupt_note(int sig)
 void interrupt_watch(void)
 {
     struct sigaction act = {.sa_handler = interrupt_note, .sa_flags = (int)SA_RESETHAND};
+    struct sigaction before;
     (void)sigaction(SIGINT, &act, NULL);
     (void)sigaction(SIGTERM, &act, NULL);
+    if (sigaction(SIGHUP, NULL, &before) == 0 && before.sa_handler != SIG_IGN) { /* nohup */
+        (void)sigaction(SIGHUP, &act, NULL);
+    }
 }
 
 bool interrupted(void)

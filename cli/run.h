@@ -46,7 +46,8 @@ int path_absolute(const char *path, char out[LIMIT_PATH_BYTES], struct err *e) M
 /* Asks on standard error; false when the answer is not yes. Standard input must be a terminal. */
 bool run_confirm(const char *question);
 
-/* Ctrl-C: from interrupt_watch() on it only sets a flag; a second one ends the program at once. */
+/* Ctrl-C, or the window closes: from interrupt_watch() on it only sets a flag; a second one ends the program
+ * at once. */
 void interrupt_watch(void);
 bool interrupted(void);
 

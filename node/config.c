@@ -10,6 +10,7 @@
 #include "node/infer/queue.h"
 #include "node/model/audit.h"
 #include "node/model/norms.h"
+#include "node/screen.h"
 #include "node/share.h"
 
 #include <stdio.h>
@@ -93,6 +94,13 @@ const struct setting settings[] = {
     {"endpoint.sources", SETTING_LINES, true, "",
      "what the language model may see: NAME, -NAME or * a line (otherwise all, when it runs on this machine)",
      endpoint_sources_check},
+    {"screenshot.command", SETTING_LINES, true, "",
+     "a program that prints a picture of the screen, which a language model then describes: its path, then "
+     "its "
+     "arguments, one a line; none: no screenshots",
+     endpoint_command_check},
+    {"screenshot.every", SETTING_TEXT, true, "5m", "how often it is run at most, from 10s on",
+     screen_every_check},
     {"think.wait", SETTING_TEXT, true, "15m",
      "how long a few observations wait for more to be thought about with", think_wait_check},
     {"think.share", SETTING_LINES, true, "",

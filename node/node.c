@@ -11,6 +11,7 @@
 #include "node/job.h"
 #include "node/pause.h"
 #include "node/pictures.h"
+#include "node/screen.h"
 #include "node/share.h"
 #include "node/thinking.h"
 
@@ -363,6 +364,7 @@ static void contents_close(struct node *n)
         n->jobs[i].job = NULL;
     }
     embedding_close(n);
+    screen_close(n);
     pictures_close(n);
     thinking_close(n);
     endpoint_close(n->endpoint);

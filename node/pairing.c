@@ -38,6 +38,9 @@ struct pairing {
     uint8_t knock[KEY_BYTES];  /* the same: see net.h */
     int64_t deadline_ms;       /* monotonic; TIME_NONE */
     int64_t closing_ms;        /* monotonic: when a pairing that ended lets go of its connection; 0 */
+    int64_t looked_ms;         /* monotonic: when somebody looked last; TIME_NONE: nobody ever did */
+    bool given;                /* joiner: an address was given, which `address` shows */
+    char address[128];
 };
 
 const char *pairing_phase_name(enum pairing_phase p)
@@ -145,6 +148,11 @@ void pairing_view(const struct pairing *p, struct pairing_view *out)
     *out = p->view;
 }
 
+void pairing_looked(struct pairing *p)
+{
+    p->looked_ms = now_ms(p);
+}
+
 /* ---- messages of the session ------------------------------------------------------------------------------
  */
 
@@ -208,7 +216,7 @@ static void joiner_take_in(struct pairing *p)
         }
         buf_clear(&out);
         if (text_seal(p, &e, &out) == 0) {
-            rc = net_pair_send(p->net, buf_view(&out), NULL);
+            (void)!net_pair_send(p->net, buf_view(&out), NULL); /* the other side may be gone */
         }
         fail_err(p, &e);
     }
@@ -226,7 +234,10 @@ static int group_begin(struct pairing *p, struct bytes body, struct err *e)
         return err_set(e, ERR_FORMAT, "the other device sent no group");
     }
     memcpy(group.b, body.p, ID_BYTES);
-    int rc = group_exists(n->group) ? group_leave(n->group, e) : 0; /* a group of this device alone */
+    int rc = group_mend(n->group, e);
+    if (rc == 0 && group_exists(n->group)) {
+        rc = group_leave(n->group, e); /* a group of this device alone */
+    }
     return rc != 0 ? rc : group_join(n->group, &group, e);
 }
 
@@ -437,6 +448,23 @@ static int handshake_takes(struct pairing *p, struct bytes message, struct buf *
 /* ---- the connection ---------------------------------------------------------------------------------------
  */
 
+/* Somebody was reached at the address given and said nothing, or nobody was. */
+static void given_lost(struct pairing *p)
+{
+    char text[240];
+    if (p->connected) {
+        (void)snprintf(text, sizeof(text), "the device at %s shows no code now", p->address);
+        fail(p, ERR_NOTFOUND, text,
+             "run selfsame pair there; a code lets one device in at a time, and ends with the third wrong "
+             "try");
+    } else {
+        (void)snprintf(text, sizeof(text), "no device was reached at %s: %s", p->address,
+                       net_pair_reason(p->net));
+        fail(p, ERR_NOTFOUND, text,
+             "start the node there (selfsamed); it says where it listens, and so does: selfsame status");
+    }
+}
+
 static void words_lost(struct pairing *p)
 {
     if (p->view.phase == PAIRING_JOINING) {
@@ -444,6 +472,8 @@ static void words_lost(struct pairing *p)
              "the words still count; try again");
     } else if (p->connected) {
         fail(p, ERR_VERIFY, "the device there does not know these recovery words", words_hint);
+    } else if (p->given) {
+        given_lost(p);
     } else {
         fail(p, ERR_NOTFOUND, "no device of a group was reached",
              "start the node (selfsamed) on another device of yours; on another network, or without "
@@ -455,6 +485,8 @@ static void joiner_lost(struct pairing *p)
 {
     if (p->view.words) {
         words_lost(p);
+    } else if (!p->met && p->given) {
+        given_lost(p);
     } else if (!p->met) {
         fail(p, ERR_NOTFOUND, "no device that shows a code was reached",
              "run selfsame pair on the other device; on another network, or without discovery, give its "
@@ -471,11 +503,13 @@ static void joiner_lost(struct pairing *p)
     }
 }
 
+static const char joined_hint[] =
+    "if it does not show this group (there: selfsame devices), pair it again with a new code";
+
 static void host_lost(struct pairing *p)
 {
     if (p->view.phase == PAIRING_JOINING) {
-        fail(p, ERR_IO, "the connection ended before the other device had finished joining",
-             "if it does not show this group (there: selfsame devices), pair it again with a new code");
+        fail(p, ERR_IO, "the connection ended before the other device had finished joining", joined_hint);
     } else if (p->view.phase == PAIRING_ASKING) {
         fail(p, ERR_IO, "the other device went away before both had said yes", "pair again: selfsame pair");
     } else if (p->view.phase == PAIRING_WAITING) {
@@ -549,7 +583,8 @@ static int begin(struct pairing *p, bool host, struct err *e)
     }
     all_end(p);
     p->view = (struct pairing_view){.host = host, .tries_left = PAIR_TRIES};
-    p->connected = false;
+    p->connected = p->given = false;
+    p->looked_ms = TIME_NONE;
     buf_clear(&p->cert);
     return device_cert_make(&p->n->home.keys.device, bytes_str(p->n->home.name), clock_wall_ms(&p->n->clock),
                             &p->cert, e);
@@ -559,10 +594,8 @@ int pairing_host(struct pairing *p, const struct history_grant *history, struct 
 {
     const struct pairing_io io = {.on = on_message, .ctx = p};
     int rc = begin(p, true, e);
-    if (rc == 0 && group_exists(p->n->group) && !identity_is_member(p->n)) {
-        (void)err_set(e, ERR_ATTENTION, "this device was removed from its group");
-        err_hint(e, "to start again as a new device: selfsame init --renew");
-        rc = ERR_ATTENTION;
+    if (rc == 0) {
+        rc = identity_not_removed(p->n, e);
     }
     if (rc == 0) {
         rc = net_pair_host(p->net, &io, e);
@@ -582,10 +615,9 @@ int pairing_host(struct pairing *p, const struct history_grant *history, struct 
 
 static int may_join(const struct pairing *p, struct err *e)
 {
-    if (group_exists(p->n->group) && !identity_is_member(p->n)) {
-        (void)err_set(e, ERR_ATTENTION, "this device was removed from its group");
-        err_hint(e, "to start again as a new device: selfsame init --renew");
-        return ERR_ATTENTION;
+    int rc = identity_not_removed(p->n, e);
+    if (rc != 0) {
+        return rc;
     }
     if (identity_has_others(p->n)) {
         (void)err_set(e, ERR_EXISTS, "this device already belongs to a group with other devices");
@@ -595,19 +627,27 @@ static int may_join(const struct pairing *p, struct err *e)
     return 0;
 }
 
+static void address_keep(struct pairing *p, const char *address)
+{
+    p->given = address != NULL;
+    (void)snprintf(p->address, sizeof(p->address), "%s", p->given ? address : "");
+}
+
 int pairing_join(struct pairing *p, struct bytes code, const char *address, struct err *e)
 {
     const struct pairing_io io = {.on = on_message, .ctx = p};
     int rc = begin(p, false, e);
-    if (rc == 0) {
-        rc = may_join(p, e);
+    if (rc != 0) {
+        return rc; /* a pairing that is under way goes on */
     }
+    rc = may_join(p, e);
     if (rc == 0) {
         rc = pair_code_parse(code, &p->code, e);
     }
     if (rc == 0) {
         p->view.phase = PAIRING_CONNECTING; /* the dial may fail at once */
         p->deadline_ms = now_ms(p) + FIND_MS;
+        address_keep(p, address);
         rc = net_pair_join(p->net, address, &io, e);
     }
     if (rc != 0) {
@@ -633,15 +673,17 @@ int pairing_recover(struct pairing *p, const uint8_t secret[RECOVERY_BYTES], con
 {
     const struct pairing_io io = {.on = on_message, .ctx = p, .knock = p->knock};
     int rc = begin(p, false, e);
-    if (rc == 0) {
-        rc = may_join(p, e);
+    if (rc != 0) {
+        return rc; /* a pairing that is under way goes on */
     }
+    rc = may_join(p, e);
     if (rc == 0) {
         rc = words_ready(p, secret, e);
     }
     if (rc == 0) {
         p->view.phase = PAIRING_CONNECTING;
         p->deadline_ms = now_ms(p) + FIND_MEMBER_MS;
+        address_keep(p, address);
         rc = net_pair_join(p->net, address, &io, e);
     }
     if (rc != 0) {
@@ -676,11 +718,30 @@ int pairing_answer(struct pairing *p, bool yes, struct err *e)
 
 void pairing_cancel(struct pairing *p)
 {
-    if (busy(p)) {
-        joiner_undo(p);
-        fail(p, ERR_CANCELLED, "pairing was ended here; nothing was changed", "");
-        all_end(p);
+    if (!busy(p)) {
+        return;
     }
+    joiner_undo(p);
+    if (p->view.host && p->view.phase == PAIRING_JOINING) {
+        fail(p, ERR_CANCELLED, "pairing was ended here before the other device had finished joining",
+             joined_hint);
+    } else {
+        fail(p, ERR_CANCELLED, "pairing was ended here; nothing was changed", "");
+    }
+    all_end(p);
+}
+
+/* When it ends because nobody looks at it any more; TIME_NONE: somebody need not. */
+static int64_t abandoned_at(const struct pairing *p)
+{
+    bool unattended = p->view.phase == PAIRING_JOINING || p->view.own_yes || p->looked_ms == TIME_NONE;
+    return unattended ? TIME_NONE : p->looked_ms + PAIRING_ABANDONED_MS;
+}
+
+static void abandon(struct pairing *p)
+{
+    fail(p, ERR_CANCELLED, "the command that began this pairing is gone; nothing was changed",
+         "pair again with a new code");
 }
 
 static void overdue(struct pairing *p)
@@ -705,7 +766,7 @@ static int64_t closing(struct pairing *p)
     }
     p->closing_ms = 0;
     all_end(p);
-    return TIME_NONE;
+    return now_ms(p); /* the network has a connection to close, and nothing else may wake it */
 }
 
 int64_t pairing_step(struct pairing *p)
@@ -716,8 +777,13 @@ int64_t pairing_step(struct pairing *p)
     if (busy(p) && p->deadline_ms != TIME_NONE && now_ms(p) >= p->deadline_ms) {
         overdue(p);
     }
+    int64_t gone = abandoned_at(p);
+    if (busy(p) && gone != TIME_NONE && now_ms(p) >= gone) {
+        abandon(p);
+    }
     if (busy(p)) {
-        return p->deadline_ms;
+        return gone == TIME_NONE || (p->deadline_ms != TIME_NONE && p->deadline_ms < gone) ? p->deadline_ms
+                                                                                           : gone;
     }
     return p->closing_ms != 0 ? closing(p) : TIME_NONE;
 }

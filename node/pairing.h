@@ -38,6 +38,11 @@ struct pairing_view {
     char text[240], hint[240]; /* what happened and what to do */
 };
 
+/* Who drives a pairing through the control interface looks at it often. When nobody has for so long, the
+ * command that began it is gone (its window was closed, it was killed), and a code that nobody sees any more
+ * must not go on counting: it ends, unless this side's user has said yes. */
+#define PAIRING_ABANDONED_MS 15000
+
 struct pairing;
 /* Borrows both. NULL when out of memory. */
 struct pairing *pairing_new(struct node *n, struct net *t);
@@ -55,6 +60,8 @@ int pairing_recover(struct pairing *p, const uint8_t secret[RECOVERY_BYTES], con
 int pairing_answer(struct pairing *p, bool yes, struct err *e) MUST_CHECK;
 void pairing_cancel(struct pairing *p);
 void pairing_view(const struct pairing *p, struct pairing_view *out);
+/* Somebody looked through the control interface: from now on PAIRING_ABANDONED_MS holds. */
+void pairing_looked(struct pairing *p);
 /* To be called after events; the next deadline, monotonic ms, or TIME_NONE. */
 int64_t pairing_step(struct pairing *p);
 

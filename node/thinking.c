@@ -285,7 +285,8 @@ static void trouble_of(struct node *n, const struct thinking *x, struct thinking
 {
     struct err e = ERR_INIT;
     bool waits = out->busy && endpoint_ready(n->endpoint, &e) != 0;
-    (void)snprintf(out->trouble, sizeof out->trouble, "%s", waits ? e.text : think_trouble(x->think));
+    const char *own = think_asks(x->think) ? "" : think_trouble(x->think); /* asking again, it goes on */
+    (void)snprintf(out->trouble, sizeof out->trouble, "%s", waits ? e.text : own);
 }
 
 static int thinker_look(struct node *n, struct thinking_state *out, struct err *e)

@@ -160,8 +160,7 @@ static void bind_time(struct stmt *q, int i, int64_t ms)
     }
 }
 
-/* Two statements, because REPLACE needs a statement journal, and opening one makes FTS5 write out its pending
- * words: that alone doubled the time of a bulk. */
+/* Two statements, because REPLACE needs a statement journal. */
 static int prop_write(struct store *s, const struct prop *p, bool fresh, struct err *e)
 {
     static const char insert[] =

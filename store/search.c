@@ -28,6 +28,7 @@ int search_register(struct store *s, struct err *e)
         rc = tokenizer_new(s->db, &x->tokenizer);
     if (rc != SQLITE_OK)
         return db_fail(s, rc, e, "opening the full-text search");
+    search_queue_init(&x->queue);
     x->rank = rank_new();
     return x->rank != NULL ? 0 : err_set(e, ERR_NOMEM, "opening the full-text search");
 }
@@ -38,37 +39,13 @@ void search_unregister(struct store *s)
     if (x == NULL)
         return;
     tokenizer_free(x->tokenizer);
+    search_queue_drop(&x->queue);
     rank_free(x->rank);
     free(x);
     s->search = NULL;
 }
 
 /* ---- keeping the indexes */
-
-static int prop_index(struct store *s, const char *sql, int64_t row, struct bytes text, struct err *e)
-{
-    struct stmt *q = NULL;
-    int rc = db_prepare(s, sql, &q, e);
-    if (rc != 0)
-        return rc;
-    db_bind_int(q, 1, row);
-    db_bind_text(q, 2, text);
-    return db_run(q, e);
-}
-
-int search_prop_changed(struct store *s, int64_t row, struct bytes old_text, struct bytes new_text,
-                        struct err *e)
-{
-    static const char drop[] = "INSERT INTO prop_fts(prop_fts,rowid,text) VALUES('delete',?1,?2)";
-    static const char add[] = "INSERT INTO prop_fts(rowid,text) VALUES(?1,?2)";
-    int rc = 0;
-    vectors_prop_changed(s, row);
-    if (old_text.p != NULL)
-        rc = prop_index(s, drop, row, old_text, e);
-    if (rc == 0 && new_text.p != NULL)
-        rc = prop_index(s, add, row, new_text, e);
-    return rc;
-}
 
 int search_observation_added(struct store *s, int64_t row, const struct stored_observation *o, struct err *e)
 {
@@ -102,6 +79,7 @@ int search_observation_gone(struct store *s, int64_t row, struct err *e)
 int search_rebuild(struct store *s, struct err *e)
 {
     store_vectors_again(s, 0);
+    search_forget(s); /* the table is read as it is now */
     return db_exec(s, "INSERT INTO prop_fts(prop_fts) VALUES('rebuild')", e);
 }
 
@@ -111,11 +89,28 @@ int search_scrub(struct store *s, struct err *e)
     int rc = db_write_begin(s, &own, e);
     if (rc != 0)
         return rc;
-    rc = db_exec(s,
-                 "INSERT INTO prop_fts(prop_fts) VALUES('optimize');"
-                 "INSERT INTO observation_fts(observation_fts) VALUES('optimize')",
-                 e);
+    rc = search_flush(s, e);
+    if (rc == 0)
+        rc = db_exec(s,
+                     "INSERT INTO prop_fts(prop_fts) VALUES('optimize');"
+                     "INSERT INTO observation_fts(observation_fts) VALUES('optimize')",
+                     e);
     return db_write_end(s, own, rc, e);
+}
+
+/* A command that does nothing makes the index a part of a transaction; rolling back empties its memory. */
+int search_renew(struct store *s, struct err *e)
+{
+    int rc = db_exec(s,
+                     "BEGIN IMMEDIATE;"
+                     "INSERT INTO prop_fts(prop_fts,rank) VALUES('merge',0);"
+                     "INSERT INTO observation_fts(observation_fts,rank) VALUES('merge',0);"
+                     "ROLLBACK",
+                     e);
+    s->search_stale = rc != 0;
+    if (rc != 0)
+        db_rollback(s);
+    return rc;
 }
 
 int search_check(struct store *s, struct err *e)
@@ -124,10 +119,12 @@ int search_check(struct store *s, struct err *e)
     int rc = db_write_begin(s, &own, e);
     if (rc != 0)
         return rc;
-    rc = db_exec(s,
-                 "INSERT INTO prop_fts(prop_fts,rank) VALUES('integrity-check',1);"
-                 "INSERT INTO observation_fts(observation_fts,rank) VALUES('integrity-check',1)",
-                 e);
+    rc = search_flush(s, e);
+    if (rc == 0)
+        rc = db_exec(s,
+                     "INSERT INTO prop_fts(prop_fts,rank) VALUES('integrity-check',1);"
+                     "INSERT INTO observation_fts(observation_fts,rank) VALUES('integrity-check',1)",
+                     e);
     if (rc != 0)
         err_wrap(e, rc, "checking the full-text index");
     return db_write_end(s, own, rc, e);
@@ -155,7 +152,9 @@ static int search_run(struct store *s, const struct search_index *x, const struc
     int rc = query_parse(&search_of(s)->query, search_of(s)->tokenizer, q);
     if (rc != 0)
         return err_set(e, rc, "searching");
-    rc = rank_run(s, x, q->flags_off, out, e);
+    rc = search_flush(s, e);
+    if (rc == 0)
+        rc = rank_run(s, x, q->flags_off, out, e);
     if (rc == 0 && out->n == 0 && query_to_prefix(&search_of(s)->query)) /* the last word may be half typed */
         rc = rank_run(s, x, q->flags_off, out, e);
     return rc;

@@ -17,6 +17,14 @@ int search_observation_added(struct store *s, int64_t row, const struct stored_o
                              struct err *e) MUST_CHECK;
 int search_observation_gone(struct store *s, int64_t row, struct err *e) MUST_CHECK;
 
+/* ---- search_queue.c: propositions whose text changed in this transaction */
+
+struct search_queue {
+    struct buf changes, texts;
+};
+void search_queue_init(struct search_queue *q);
+void search_queue_drop(struct search_queue *q);
+
 /* ---- search_words.c */
 bool search_stop_word(struct bytes word);
 
@@ -67,6 +75,7 @@ void rank_free(struct rank *r);
 struct search {
     struct tokenizer *tokenizer;
     struct rank *rank;
+    struct search_queue queue;
     struct query query;
 };
 static inline struct search *search_of(struct store *s)

@@ -288,7 +288,10 @@ int store_begin(struct store *s, struct err *e)
     CHECK(!s->in_txn);
     db_rollback(s); /* one that could not be ended for want of memory */
     struct stmt *q = NULL;
-    int rc = db_prepare(s, "BEGIN IMMEDIATE", &q, e);
+    int rc = s->search_stale ? search_renew(s, e) : 0;
+    if (rc == 0) {
+        rc = db_prepare(s, "BEGIN IMMEDIATE", &q, e);
+    }
     if (rc == 0) {
         rc = db_run(q, e);
     }
@@ -313,6 +316,9 @@ int store_commit(struct store *s, struct err *e)
     if (rc == 0) {
         rc = local_flush(s, e);
     }
+    if (rc == 0) {
+        rc = search_flush(s, e);
+    }
     struct stmt *q = NULL;
     if (rc == 0) {
         rc = db_prepare(s, "COMMIT", &q, e);
@@ -325,6 +331,7 @@ int store_commit(struct store *s, struct err *e)
     }
     s->in_txn = false;
     local_forget_cache(s);
+    search_forget(s);
     return rc;
 }
 
@@ -339,6 +346,7 @@ void store_rollback(struct store *s)
     s->edges_known = false;
     log_forget_cache(s);
     local_forget_cache(s);
+    search_forget(s);
 }
 
 int store_bulk(struct store *s, bool on, struct err *e)

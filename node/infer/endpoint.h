@@ -42,10 +42,11 @@ struct chat_request {
 
 /* What came back. Views are valid for the call of answer_fn. */
 struct answer {
-    int rc; /* 0; ERR_*: nothing usable came, *e says why. ERR_PERM: it may not go there; ERR_CANCELLED: the
-               settings changed so that there is no endpoint; ERR_LIMIT: larger than the day's whole budget,
-               or the answer was larger than is read; ERR_FORMAT: the answer was not what was asked for;
-               ERR_IO: the endpoint did not answer, or with an error */
+    int rc; /* 0; ERR_*: nothing usable came, *e says why. ERR_PERM: it may not go there, or would cost more
+               than a whole day's budget; ERR_CANCELLED: the settings changed so that there is no endpoint;
+               ERR_LIMIT: longer than the model's context (cut), or the answer was larger than is read;
+               ERR_FORMAT: the answer was not what was asked for; ERR_IO: the endpoint did not answer, or with
+               an error */
     const struct err *e;
     struct bytes text;    /* chat: the message; with a schema: one JSON document whose top has the schema's
                              type and required keys, fences and chatter removed; what is below is for the
@@ -53,7 +54,8 @@ struct answer {
     const float *vectors; /* embed: n_vectors × n_dims, finite, in the order of the texts */
     size_t n_vectors, n_dims;
     unsigned tokens_in, tokens_out; /* as the server counts, else an estimate */
-    bool cut; /* the server stopped at tokens_max; with a schema rc is then ERR_FORMAT: never half-taken */
+    bool cut; /* the server stopped at tokens_max, with a schema rc is then ERR_FORMAT: never half-taken; or
+                 the question left no room. Fewer records may do */
 };
 typedef void answer_fn(void *ctx, const struct answer *a);
 
@@ -73,7 +75,8 @@ int endpoint_fd(const struct endpoint *x);
 int64_t endpoint_step(struct endpoint *x);
 
 /* 0 when a request made now would be sent as soon as it is its turn. ERR_NOTFOUND: no endpoint is set (or no
- * model); ERR_PERM: it is remote and that is not allowed, or its key cannot be had; ERR_INUSE: it rests after
+ * model); ERR_PERM: it is remote and that is not allowed, its key cannot be had, or the day's
+ * budget is less than a request; ERR_INUSE: it rests after
  * failures; ERR_LIMIT: the day's budget is spent. NULL x: ERR_NOTFOUND. */
 int endpoint_ready(const struct endpoint *x, struct err *e) MUST_CHECK;
 

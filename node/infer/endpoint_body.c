@@ -65,7 +65,7 @@ static bool text_add(cJSON *content, cJSON *text)
 /* The text of part i, with the schema behind the last one where it is asked for in words. */
 static cJSON *text_of(const struct ask *a, size_t i, bool last)
 {
-    bool words = last && a->schema.n > 0 && a->mode != FORMAT_SCHEMA;
+    bool words = last && a->schema.n > 0 && (a->mode == FORMAT_OBJECT || a->mode == FORMAT_PLAIN);
     return string_of(buf_view(&a->parts[i].text), words ? bytes_str(plain_intro) : BYTES_NONE,
                      words ? buf_view(&a->schema) : BYTES_NONE);
 }

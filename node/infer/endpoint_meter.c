@@ -117,9 +117,9 @@ int meter_fits(struct meter *m, struct node *n, const struct endpoint_settings *
     bool by_money = set->budget_money > 0;
     *never = (by_tokens && tokens > set->budget_tokens) || (by_money && money > money_max);
     if (*never) {
-        (void)err_set(e, ERR_LIMIT, "one request would cost more than the endpoint's budget of a day");
+        (void)err_set(e, ERR_PERM, "one request would cost more than the endpoint's budget of a day");
         err_hint(e, "selfsame config endpoint.budget-%s", by_money && money > money_max ? "money" : "tokens");
-        return ERR_LIMIT;
+        return ERR_PERM;
     }
     if (by_tokens && m->tokens_in + m->tokens_out + tokens > set->budget_tokens) {
         return err_set(e, ERR_LIMIT, "the endpoint's budget of tokens for today is spent");

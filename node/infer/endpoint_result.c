@@ -147,6 +147,7 @@ static enum result too_long(struct ask *a, struct err *e)
         a->shrunk = true;
         return RESULT_NOW;
     }
+    a->cut = true;
     (void)err_set(e, ERR_LIMIT, "the question is longer than the model's context");
     err_hint(e, "start the server with a larger context");
     return RESULT_OVER;
@@ -309,6 +310,9 @@ static enum result message_judge(struct endpoint *x, struct ask *a, struct err *
     }
     secret_buf_release(&message);
     if (rc != 0) {
+        if (a->mode == FORMAT_OBJECT_SCHEMA && !server) { /* the schema was passed over without a word */
+            a->mode = FORMAT_OBJECT;
+        }
         return server && m.usage.given == false ? RESULT_LATER
                : ++a->bad < BAD_ANSWERS_MAX     ? RESULT_AGAIN
                                                 : RESULT_OVER;

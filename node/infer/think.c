@@ -471,12 +471,6 @@ static bool is_unusable(int rc)
     return rc == ERR_FORMAT || rc == ERR_LIMIT;
 }
 
-/* Whether fewer observations would ask for less than what failed. */
-static bool is_too_large(const struct think *t, int rc)
-{
-    return t->work.n > 1 && (rc == ERR_LIMIT || (t->answered && t->cut));
-}
-
 /* Reads an answer or asks, in the present stage. Content of the error is never logged: it is ours. */
 static int stage_run(struct think *t, struct err *e)
 {
@@ -492,7 +486,7 @@ static int stage_run(struct think *t, struct err *e)
         t->stage = STAGE_IDLE; /* the same batch again, without what is gone */
         return 0;
     }
-    t->work.too_large = was_answered && t->reply_rc != 0 && is_too_large(t, t->reply_rc);
+    t->work.too_large = was_answered && t->reply_rc != 0 && t->cut && t->work.n > 1;
     bool closed = t->stage == STAGE_AUDIT && is_unusable(t->reply_rc) && !t->work.too_large;
     if (was_answered && t->reply_rc != 0 && !closed) {
         int reply_rc = t->reply_rc;
@@ -503,7 +497,7 @@ static int stage_run(struct think *t, struct err *e)
     if (was_answered)
         t->answered = false;
     if (is_unusable(rc)) { /* or a question too large to be asked */
-        t->work.too_large = !was_answered && is_too_large(t, rc);
+        t->work.too_large = !was_answered && rc == ERR_LIMIT && t->work.n > 1;
         (void)snprintf(t->trouble, sizeof t->trouble, "%s", e != NULL ? e->text : "");
         return unusable(t, e);
     }
@@ -582,6 +576,11 @@ void think_let_go(struct think *t)
 bool think_busy(const struct think *t)
 {
     return t->stage != STAGE_IDLE;
+}
+
+bool think_asks(const struct think *t)
+{
+    return t->ticket != 0;
 }
 
 const char *think_stage(const struct think *t)

@@ -158,8 +158,8 @@ static void put_pattern(const struct prompt *p, struct buf *out)
         if (!letter && *c != ' ' && (uint8_t)*c < 0x80)
             return;
     }
-    (void)buf_printf(out, ",\"pattern\":\"^%s%s [^\\\"\\\\\\\\\\\\n A-Z0-9][^\\\"\\\\\\\\\\\\n]*$\"",
-                     p->named ? "" : "T", p->named ? p->user : p->user + 1);
+    (void)buf_printf(out, ",\"pattern\":\"^%s%s [^\\\\n -`{-~][^\\\"\\\\\\\\\\\\n]*$\"", p->named ? "" : "T",
+                     p->named ? p->user : p->user + 1);
 }
 
 int prompt_schema(const struct prompt *p, const char *template, struct buf *out)

@@ -84,6 +84,24 @@ static bool claim_read(const struct prompt *p, const cJSON *item, size_t n, stru
     return buf_bytes(&out->text, reasoning) == 0;
 }
 
+/* A small model says one thing several times: it is one claim, with the evidence of all. */
+static void repeats_join(struct proposals *l)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < l->n; i++) {
+        size_t j = 0;
+        while (j < kept && !bytes_ieq(l->v[j].text, l->v[i].text))
+            j++;
+        if (j == kept) {
+            l->v[kept++] = l->v[i];
+            continue;
+        }
+        l->v[j].support |= l->v[i].support;
+        l->v[j].against = (l->v[j].against | l->v[i].against) & ~l->v[j].support;
+    }
+    l->n = kept;
+}
+
 int propose_read(const struct prompt *p, size_t n, struct bytes answer, struct proposals *out, struct err *e)
 {
     cJSON *doc = NULL;
@@ -108,5 +126,6 @@ int propose_read(const struct prompt *p, size_t n, struct bytes answer, struct p
         rc = err_set(e, out->text.err, "reading claims");
     if (rc != 0)
         out->n = 0;
+    repeats_join(out);
     return rc;
 }

@@ -4,7 +4,7 @@
  *
  * A claim is kept only when it is about the user, cites at least one supporting observation that was shown
  * and none that was not, and its texts are plain and within limits. A bad claim costs itself; an answer of
- * another shape, or with more claims than asked for, is rejected as a whole. */
+ * another shape, or with more claims than asked for, is rejected as a whole. A claim made twice is one. */
 #ifndef NODE_MODEL_PROPOSE_H
 #define NODE_MODEL_PROPOSE_H
 

@@ -158,6 +158,17 @@ static bool label_read(const cJSON *item, uint8_t *out)
     return false;
 }
 
+/* The very same sentence says the same, whatever a model makes of the pair. */
+static void same_words_join(const struct proposals *c, const struct knowns *k, struct relations *out)
+{
+    for (size_t i = 0; i < c->n; i++) {
+        for (size_t j = 0; j < k->n; j++) {
+            if ((k->shown[i] >> j & 1) != 0 && bytes_ieq(c->v[i].text, k->v[j].text))
+                out->v[i][j] = RELATION_IDENTICAL;
+        }
+    }
+}
+
 int relate_read(const struct proposals *c, const struct knowns *k, struct bytes answer, struct relations *out,
                 struct err *e)
 {
@@ -183,6 +194,8 @@ int relate_read(const struct proposals *c, const struct knowns *k, struct bytes 
         }
     }
     cJSON_Delete(doc);
+    if (rc == 0)
+        same_words_join(c, k, out);
     return rc;
 }
 

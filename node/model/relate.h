@@ -1,7 +1,8 @@
 /* Relate: how each new claim stands to what the model of the user holds already. For each new claim the
  * nearest propositions are retrieved, then one question for the whole batch asks for a label for each pair
  * that was shown. Word overlap only finds the pairs: it cannot tell same from opposite, so nothing is ever
- * joined by it. A pair that the answer does not name, names twice, or that was not shown, is unrelated. */
+ * joined by it; only the very same sentence is. A pair that the answer does not name, names twice, or that
+ * was not shown, is unrelated. */
 #ifndef NODE_MODEL_RELATE_H
 #define NODE_MODEL_RELATE_H
 

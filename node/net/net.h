@@ -91,7 +91,7 @@ void net_pair_stop(struct net *t);
  * net_recovery_words(): the words that the one of now has knocked with. */
 void net_recovery(struct net *t, const struct pairing_io *io);
 const struct id *net_recovery_words(const struct net *t);
-/* Whether a pairing host has been heard (a joiner without address tells its user). */
-bool net_pair_heard(const struct net *t);
+/* Why a joiner's attempt to reach the given address, or its connection, ended; for people; "" before. */
+const char *net_pair_reason(const struct net *t);
 
 #endif

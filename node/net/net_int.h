@@ -54,7 +54,8 @@ struct conn {
 
 struct pair_side {
     bool on, host, given; /* given: the joiner was told an address */
-    bool answered, heard;
+    bool answered;
+    char reason[80]; /* why the last attempt or connection ended; "" */
     struct pairing_io io;
     struct conn *conn;
     struct beacon tried[PAIR_HOSTS_MAX];

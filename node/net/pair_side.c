@@ -141,6 +141,7 @@ void pair_lost(struct net *t, struct conn *c)
         return;
     }
     side->conn = NULL;
+    (void)snprintf(side->reason, sizeof(side->reason), "%s", stream_reason(c->stream));
     if (!side->host && !side->given && !side->answered) {
         return; /* the next host that is heard */
     }
@@ -183,7 +184,6 @@ void pair_heard(struct net *t, const struct beacon *b)
     if (!t->pair.on || t->pair.host || t->pair.given || by_words != (b->kind == BEACON_MEMBER)) {
         return;
     }
-    t->pair.heard = true;
     int64_t now = net_now(t);
     size_t row = tried_row(t, b);
     bool same = addr_eq(&t->pair.tried[row].from, &b->from);
@@ -285,7 +285,7 @@ const struct id *net_recovery_words(const struct net *t)
     return &t->recovery_words;
 }
 
-bool net_pair_heard(const struct net *t)
+const char *net_pair_reason(const struct net *t)
 {
-    return t->pair.heard;
+    return t->pair.reason;
 }

@@ -5,6 +5,7 @@
 #include "node/serve/api_int.h"
 
 #include "base/map.h"
+#include "node/identity.h"
 #include "node/merged.h"
 #include "node/model/adopt.h"
 #include "node/pictures.h"
@@ -236,7 +237,11 @@ static int pending_note(void *ctx, const struct peer_status *p)
 static int pending_put(struct node *n, cJSON *doc, struct err *e)
 {
     struct pending x = {.n = n, .list = put_array(doc, "pending")};
-    return x.list != NULL ? sync_peers(n->sync, pending_note, &x, e) : ERR_NOMEM;
+    bool removed = identity_not_removed(n, NULL) != 0; /* then nobody will hear of it */
+    if (x.list == NULL || put_bool(doc, "removed", removed) != 0) {
+        return ERR_NOMEM;
+    }
+    return removed ? 0 : sync_peers(n->sync, pending_note, &x, e);
 }
 
 int api_forget(struct node *n, const cJSON *req, cJSON *doc, struct err *e)

@@ -2,6 +2,7 @@
 #include "node/serve/api_int.h"
 
 #include "crypto/words.h"
+#include "node/identity.h"
 #include "node/net/net.h"
 #include "node/pairing.h"
 
@@ -40,6 +41,7 @@ static int peer_put(cJSON *o, const struct pairing_view *v)
 static int view_put(struct node *n, cJSON *o)
 {
     struct pairing_view v;
+    pairing_looked(n->pairing);
     pairing_view(n->pairing, &v);
     bool failed = v.phase == PAIRING_FAILED;
     bool ok = put_str(o, "phase", pairing_phase_name(v.phase)) == 0 && put_bool(o, "host", v.host) == 0 &&
@@ -148,6 +150,9 @@ int api_sync(struct node *n, const cJSON *req, cJSON *doc, struct err *e)
     struct pairing *p;
     (void)req;
     int rc = pairing_of(n, &p, e);
+    if (rc == 0) {
+        rc = identity_not_removed(n, e);
+    }
     if (rc == 0) {
         net_dial_all(n->net);
         rc = put_peers(n, doc, e);

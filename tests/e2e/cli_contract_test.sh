@@ -102,6 +102,14 @@ for command in $("$SELFSAME" help | sed -n '/^Commands:/,/^$/s/^  \([a-z]*\) .*/
     run "$command" -h
     check "$command -h explains it" eval "status_is 0 && said 'Usage: selfsame $command'"
 done
+
+# What messages tell people to type: "selfsame COMMAND [VERB] --OPTION", in any text of the source.
+while read -r command option; do
+    run "$command" -h
+    check "a message names '$command $option', which there is" eval "status_is 0 && said ' $option'"
+done < <(cd "$here/../.." && grep -rhoE "selfsame [a-z]+( [a-z]+)? --[a-z-]+" --include=*.c --include=*.h node cli sync store |
+    sed -E 's/selfsame ([a-z]+).* (--[a-z-]+)/\1 \2/' | sort -u)
+
 run help --man
 check "help --man is a manual page" eval 'status_is 0 && said ".TH SELFSAME 1"'
 for shell in bash zsh fish; do

@@ -12,7 +12,7 @@ up phone
 address=$(address_of laptop)
 
 on desktop pair 1234-5678 --address "$address" --yes
-check "nobody shows a code" eval '[ "$status" -ne 0 ] && grep -q "no device" "$work/err"'
+check "nobody shows a code" eval '[ "$status" -eq 5 ] && complained "shows no code now"'
 on desktop pair 12 --address "$address" --yes
 check "nonsense is wrong usage" test "$status" -eq 2
 show_code laptop

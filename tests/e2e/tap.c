@@ -2,7 +2,10 @@
  * every connection on to 127.0.0.1:PORT, writing all bytes of both directions to FILE. For showing what an
  * eavesdropper on the network gets.
  *
- *     tap PORT FILE        ends when it is killed
+ *     tap PORT FILE [N]    ends when it is killed
+ *
+ * With N it passes on so many messages (2 bytes of length, then that many) of both directions together, and
+ * keeps back what follows, with the connections open: so that a test can end one side at that very place.
  */
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -15,7 +18,12 @@
 
 #define PAIRS 64
 
-static int ends[2 * PAIRS]; /* ends[2i] and ends[2i + 1] belong together; -1 free */
+static int ends[2 * PAIRS];                    /* ends[2i] and ends[2i + 1] belong together; -1 free */
+static unsigned long left = (unsigned long)-1; /* messages to be passed on */
+static struct course {
+    unsigned have; /* bytes of the length that were read, 0..2 */
+    unsigned length, rest;
+} course[2 * PAIRS]; /* where in a message each direction is */
 
 static struct sockaddr_in loopback(unsigned port)
 {
@@ -70,28 +78,54 @@ static int write_all(int fd, const char *p, ssize_t n)
     return 0;
 }
 
+/* Whether one more byte of that direction may pass. */
+static int byte_passes(struct course *c, unsigned char byte)
+{
+    if (c->have == 0 && left == 0) {
+        return 0;
+    }
+    if (c->have < 2) {
+        left -= c->have == 0 ? 1 : 0;
+        c->length = c->length << 8 | byte;
+        c->rest = c->length;
+        c->have++;
+        return 1;
+    }
+    c->rest--;
+    if (c->rest == 0) {
+        *c = (struct course){0};
+    }
+    return 1;
+}
+
 static void pass_on(int i, FILE *copy)
 {
     char room[65536];
     ssize_t n = read(ends[i], room, sizeof room);
-    if (n > 0) {
-        (void)fwrite(room, 1, (size_t)n, copy);
+    ssize_t pass = 0;
+    while (pass < n && byte_passes(&course[i], (unsigned char)room[pass])) {
+        pass++;
+    }
+    if (pass > 0) {
+        (void)fwrite(room, 1, (size_t)pass, copy);
         (void)fflush(copy);
     }
-    if (n <= 0 || write_all(ends[i ^ 1], room, n) != 0) {
+    if (n <= 0 || write_all(ends[i ^ 1], room, pass) != 0) {
         (void)close(ends[i]);
         (void)close(ends[i ^ 1]);
         ends[i] = ends[i ^ 1] = -1;
+        course[i] = course[i ^ 1] = (struct course){0};
     }
 }
 
 int main(int argc, char **argv)
 {
-    FILE *copy = argc == 3 ? fopen(argv[2], "w") : NULL;
+    FILE *copy = argc == 3 || argc == 4 ? fopen(argv[2], "w") : NULL;
     if (copy == NULL) {
-        (void)fputs("usage: tap PORT FILE\n", stderr);
+        (void)fputs("usage: tap PORT FILE [N]\n", stderr);
         return 2;
     }
+    left = argc == 4 ? strtoul(argv[3], NULL, 10) : left;
     (void)signal(SIGPIPE, SIG_IGN);
     for (int i = 0; i < 2 * PAIRS; i++) {
         ends[i] = -1;

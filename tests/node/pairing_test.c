@@ -319,7 +319,18 @@ static void pairing_where_nobody_shows_a_code_says_so(void **state)
     (void)state;
     type_code(&dev[1], &dev[0], "1234-5678");
     run_until(&dev[1], PAIRING_FAILED);
-    assert_failed(&dev[1], ERR_NOTFOUND, "no device that shows a code");
+    assert_failed(&dev[1], ERR_NOTFOUND, "shows no code now");
+    assert_failed(&dev[1], ERR_NOTFOUND, net_address(dev[0].net));
+}
+
+static void pairing_where_nobody_is_names_address_and_reason(void **state)
+{
+    (void)state;
+    struct err e = ERR_INIT;
+    assert_int_equal(pairing_join(dev[1].p, BYTES_LIT("1234-5678"), "127.0.0.1:1", &e), 0);
+    run_until(&dev[1], PAIRING_FAILED);
+    assert_failed(&dev[1], ERR_NOTFOUND, "no device was reached at 127.0.0.1:1: ");
+    assert_failed(&dev[1], ERR_NOTFOUND, "refused");
 }
 
 static void pairing_member_of_a_group_does_not_join_another(void **state)
@@ -338,6 +349,14 @@ static void pairing_is_one_at_a_time(void **state)
     char code[PAIR_DIGITS_TEXT + 1];
     show_code(&dev[0], code);
     assert_int_equal(pairing_host(dev[0].p, &all, &e), ERR_INUSE);
+    /* and what is refused leaves the one that is under way alone */
+    assert_int_equal(pairing_join(dev[0].p, BYTES_LIT("1234-5678"), net_address(dev[1].net), &e), ERR_INUSE);
+    static const uint8_t secret[RECOVERY_BYTES] = {1};
+    assert_int_equal(pairing_recover(dev[0].p, secret, net_address(dev[1].net), &e), ERR_INUSE);
+    assert_int_equal(phase(&dev[0]), PAIRING_WAITING);
+    type_code(&dev[1], &dev[0], code);
+    run_until(&dev[1], PAIRING_ASKING);
+    run_until(&dev[0], PAIRING_ASKING);
     pairing_cancel(dev[0].p);
     assert_failed(&dev[0], ERR_CANCELLED, "ended here");
     show_code(&dev[0], code);
@@ -432,9 +451,9 @@ static void pairing_code_expires_after_ten_minutes(void **state)
     assert_string_equal(v.hint, "show a new one: selfsame pair");
     type_code(&dev[1], &dev[0], code);
     run_until(&dev[1], PAIRING_FAILED);
-    assert_failed(&dev[1], ERR_NOTFOUND, "no device that shows a code");
+    assert_failed(&dev[1], ERR_NOTFOUND, "shows no code now");
     pairing_view(dev[1].p, &v);
-    assert_non_null(strstr(v.hint, "run selfsame pair on the other device"));
+    assert_non_null(strstr(v.hint, "run selfsame pair there"));
     assert_false(group_exists(dev[0].n->group));
     show_code(&dev[0], code); /* and a new one counts */
     type_code(&dev[1], &dev[0], code);
@@ -453,6 +472,33 @@ static void pairing_that_nobody_answers_ends_on_both_sides(void **state)
     run_until(&dev[1], PAIRING_FAILED);
     assert_failed(&dev[1], ERR_IO, "before both had said yes");
     assert_false(group_exists(dev[0].n->group) || group_exists(dev[1].n->group));
+}
+
+static void pairing_that_nobody_looks_at_any_more_ends(void **state)
+{
+    (void)state;
+    struct err e = ERR_INIT;
+    clock_ahead(&dev[0], 0);
+    meet(&dev[0], &dev[1]);
+    pairing_looked(dev[0].p);
+    ahead_ms = PAIRING_ABANDONED_MS - 1000;
+    step();
+    assert_int_equal(phase(&dev[0]), PAIRING_ASKING);
+    pairing_looked(dev[0].p);
+    ahead_ms += PAIRING_ABANDONED_MS - 1000;
+    step();
+    assert_int_equal(phase(&dev[0]), PAIRING_ASKING);
+    ahead_ms += 2000;
+    run_until(&dev[0], PAIRING_FAILED);
+    assert_failed(&dev[0], ERR_CANCELLED, "the command that began this pairing is gone");
+    ahead_ms += 2000; /* the last words have left */
+    run_until(&dev[1], PAIRING_FAILED);
+    meet(&dev[0], &dev[1]); /* who has said yes need not look on */
+    pairing_looked(dev[0].p);
+    assert_int_equal(pairing_answer(dev[0].p, true, &e), 0);
+    ahead_ms += 2 * PAIRING_ABANDONED_MS;
+    assert_int_equal(pairing_answer(dev[1].p, true, &e), 0);
+    run_until(&dev[1], PAIRING_DONE);
 }
 
 /* What a script or a person is told: through the control interface. */
@@ -492,6 +538,7 @@ int main(void)
         T(pairing_right_code_after_a_wrong_one_works),
         T(pairing_nonsense_is_refused_before_dialling),
         T(pairing_where_nobody_shows_a_code_says_so),
+        T(pairing_where_nobody_is_names_address_and_reason),
         T(pairing_member_of_a_group_does_not_join_another),
         T(pairing_is_one_at_a_time),
         T(pairing_second_joiner_waits_its_turn),
@@ -499,6 +546,7 @@ int main(void)
         T(pairing_a_copy_of_oneself_is_refused),
         T(pairing_code_expires_after_ten_minutes),
         T(pairing_that_nobody_answers_ends_on_both_sides),
+        T(pairing_that_nobody_looks_at_any_more_ends),
         T(pairing_expiry_is_told_through_the_control_interface),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

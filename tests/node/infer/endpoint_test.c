@@ -335,6 +335,21 @@ static void server_that_breaks_on_schemas_is_asked_otherwise(void **state)
     assert_true(server_has(&server, 1, "{\"type\":\"json_object\",\"schema\":{"));
 }
 
+static void schema_that_is_passed_over_is_said_in_words(void **state)
+{
+    (void)state;
+    SCRIPT({.status = 400, .body = "{}"}, {.body = SAID("{\\\"other\\\":[]}")}, {.body = CLAIMS});
+    struct chat_request r = shaped("what?");
+    struct got g = {0};
+    ask(&r, &g);
+    run(&g, 1);
+    assert_int_equal(g.rc, 0);
+    assert_int_equal(server.n_requests, 3);
+    assert_false(server_has(&server, 1, "fits this JSON schema"));
+    assert_true(server_has(&server, 2, "{\"type\":\"json_object\"}"));
+    assert_true(server_has(&server, 2, "fits this JSON schema"));
+}
+
 #define TOO_LONG                                                                                             \
     {                                                                                                        \
         .status = 400, .body =                                                                               \
@@ -371,6 +386,7 @@ static void question_longer_than_the_context_is_too_large(void **state)
     ask(&r, &g);
     run(&g, 1);
     assert_int_equal(g.rc, ERR_LIMIT);
+    assert_true(g.cut);
     assert_int_equal(server.n_requests, 4); /* 4000, 2000, 1000, 500 */
 }
 
@@ -836,7 +852,7 @@ static void over_the_budget_requests_wait_for_the_next_day(void **state)
     r.tokens_max = 1000;
     ask(&r, &g);
     run(&g, 4);
-    assert_int_equal(g.rc, ERR_LIMIT); /* on no day */
+    assert_int_equal(g.rc, ERR_PERM); /* on no day */
 }
 
 static void money_is_counted(void **state)
@@ -1379,6 +1395,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(server_without_schemas_is_asked_in_words_and_remembered, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(server_that_breaks_on_schemas_is_asked_otherwise, setup, teardown),
+        cmocka_unit_test_setup_teardown(schema_that_is_passed_over_is_said_in_words, setup, teardown),
         cmocka_unit_test_setup_teardown(where_the_context_has_no_room_a_shorter_answer_is_asked_for, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(question_longer_than_the_context_is_too_large, setup, teardown),

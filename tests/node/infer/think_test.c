@@ -17,7 +17,7 @@
 
 /* A mind that says what the test wrote down, in order. */
 struct script {
-    const char *purpose, *answer; /* ' stands for "; NULL: it fails with rc; cut_off: longer than allowed */
+    const char *purpose, *answer; /* ' stands for "; NULL: it fails with rc; cut_off: fewer records may do */
     int rc;
 };
 static struct {
@@ -584,7 +584,7 @@ static void check_sizes(const unsigned *sizes, size_t n)
 static void a_batch_too_large_is_taken_in_parts(void **state)
 {
     (void)state;
-    static const struct script script[] = {{"propose", NULL, ERR_LIMIT},
+    static const struct script script[] = {{"propose", cut_off, ERR_LIMIT},
                                            {"propose", cut_off, ERR_FORMAT},
                                            {"propose", NOTHING, 0},
                                            {"propose", NOTHING, 0},
@@ -608,9 +608,9 @@ static void a_batch_too_large_is_taken_in_parts(void **state)
 static void one_record_too_large_does_not_block_the_rest(void **state)
 {
     (void)state;
-    static const struct script script[] = {{"propose", NULL, ERR_LIMIT}, {"propose", NULL, ERR_LIMIT},
-                                           {"propose", NULL, ERR_LIMIT}, {"propose", NULL, ERR_LIMIT},
-                                           {"propose", NOTHING, 0},      {0}};
+    static const struct script script[] = {{"propose", cut_off, ERR_LIMIT}, {"propose", cut_off, ERR_LIMIT},
+                                           {"propose", cut_off, ERR_LIMIT}, {"propose", cut_off, ERR_LIMIT},
+                                           {"propose", NOTHING, 0},         {0}};
     static const unsigned sizes[] = {2, 1, 1, 1, 1};
     see_n("note", 0, 2);
     run_hurried(script);
@@ -622,7 +622,7 @@ static void one_record_too_large_does_not_block_the_rest(void **state)
 static void a_kill_while_it_is_taken_in_parts_loses_nothing(void **state)
 {
     (void)state;
-    static const struct script first[] = {{"propose", NULL, ERR_LIMIT}, {"propose", NOTHING, 0}, {0}};
+    static const struct script first[] = {{"propose", cut_off, ERR_LIMIT}, {"propose", NOTHING, 0}, {0}};
     static const struct script then[] = {{"propose", NOTHING, 0}, {"propose", NOTHING, 0}, {0}};
     static const unsigned sizes[] = {9, 5, 5, 4};
     see_n("note", 0, 9);
@@ -644,9 +644,9 @@ static void an_audit_too_large_is_taken_in_parts(void **state)
     (void)state;
     static const char one[] = "{'decisions':[{'id':'o1','reasoning':'r','new':true,'data':'work',"
                               "'whose':'user','to':'self','norm':0,'transmit':true}]}";
-    static const struct script script[] = {{"audit", NULL, ERR_LIMIT}, {"audit", one, 0},
-                                           {"propose", NOTHING, 0},    {"audit", one, 0},
-                                           {"propose", NOTHING, 0},    {0}};
+    static const struct script script[] = {{"audit", cut_off, ERR_LIMIT}, {"audit", one, 0},
+                                           {"propose", NOTHING, 0},       {"audit", one, 0},
+                                           {"propose", NOTHING, 0},       {0}};
     setting_write("audit.context", "note");
     see_n("note", 0, 2);
     run_hurried(script);

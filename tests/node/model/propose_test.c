@@ -3,6 +3,7 @@
 #include "tests/node/model/mind.h"
 #include "tests/support/unit.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -124,6 +125,21 @@ static void no_hostile_claim_is_kept(void **state)
     "{'reasoning':'o1 and o3 show it','claim':'Ana uses rg for searching.','confidence':6,'decay':7,"        \
     "'supports':['o1','o3'],'contradicts':['o2']}"
 
+static void a_claim_made_twice_is_one_with_the_evidence_of_both(void **state)
+{
+    (void)state;
+    static const char again[] = "{'reasoning':'o2 and o4','claim':'ANA uses rg for searching','confidence':9,"
+                                "'decay':2,'supports':['o2','o4'],'contradicts':['o5','o1']}";
+    char both[1024];
+    (void)snprintf(both, sizeof both, "{'claims':[%s,%s]}", GOOD, again);
+    assert_int_equal(read_claims(both), 0);
+    assert_int_equal(got.n, 1);
+    assert_int_equal(got.rejected, 0);
+    assert_int_equal(got.v[0].confidence, 6);
+    assert_int_equal(got.v[0].support, 15);
+    assert_int_equal(got.v[0].against, 16); /* what speaks for it once does not speak against it */
+}
+
 static void a_good_claim_is_kept_whole(void **state)
 {
     (void)state;
@@ -140,10 +156,15 @@ static void a_good_claim_is_kept_whole(void **state)
 static void a_bad_claim_costs_only_itself(void **state)
 {
     (void)state;
-    assert_int_equal(read_claims("{'claims':[{}," GOOD ",{'claim':'Bea'}," GOOD "]}"), 0);
+    static const char other[] = "{'reasoning':'o2','claim':'Ana uses vim','confidence':6,'decay':7,"
+                                "'supports':['o2'],'contradicts':[]}";
+    char list[1024];
+    (void)snprintf(list, sizeof list, "{'claims':[{},%s,{'claim':'Bea'},%s]}", GOOD, other);
+    assert_int_equal(read_claims(list), 0);
     assert_int_equal(got.n, 2);
     assert_int_equal(got.rejected, 2);
-    assert_true(bytes_eq(got.v[1].text, BYTES_LIT("Ana uses rg for searching")));
+    assert_true(bytes_eq(got.v[0].text, BYTES_LIT("Ana uses rg for searching")));
+    assert_true(bytes_eq(got.v[1].text, BYTES_LIT("Ana uses vim")));
 }
 
 static void nothing_is_a_good_answer(void **state)
@@ -229,7 +250,7 @@ static void the_schema_allows_what_was_shown_alone(void **state)
     assert_string_equal(cJSON_GetArrayItem(ids, 0)->valuestring, "o1");
     assert_string_equal(cJSON_GetArrayItem(ids, 49)->valuestring, "o50");
     assert_string_equal(cJSON_GetObjectItem(schema_of(doc, "claim"), "pattern")->valuestring,
-                        "^Ana [^\"\\\\\\n A-Z0-9][^\"\\\\\\n]*$");
+                        "^Ana [^\\n -`{-~][^\"\\\\\\n]*$");
     cJSON_Delete(doc);
     doc = schema_sent(NULL, 5, &text);
     assert_int_equal(
@@ -269,6 +290,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(the_rules_name_fence_and_user, setup, teardown),
         cmocka_unit_test_setup_teardown(no_attack_leaves_its_fence, setup, teardown),
         cmocka_unit_test_setup_teardown(no_hostile_claim_is_kept, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_claim_made_twice_is_one_with_the_evidence_of_both, setup, teardown),
         cmocka_unit_test_setup_teardown(a_good_claim_is_kept_whole, setup, teardown),
         cmocka_unit_test_setup_teardown(a_bad_claim_costs_only_itself, setup, teardown),
         cmocka_unit_test_setup_teardown(nothing_is_a_good_answer, setup, teardown),

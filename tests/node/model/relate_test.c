@@ -102,6 +102,20 @@ static void pairs_not_shown_and_odd_labels_join_nothing(void **state)
     assert_int_equal(rel.rejected, 6);
 }
 
+static void the_very_same_sentence_is_identical_whatever_the_label(void **state)
+{
+    (void)state;
+    struct bytes before = known.v[0].text;
+    known.v[0].text = claims.v[0].text;
+    assert_int_equal(relate("{'pairs':[" PAIR("c1", "p1", "contradicting") "]}"), 0);
+    assert_int_equal(rel.v[0][0], RELATION_IDENTICAL);
+    known.v[1].text = claims.v[0].text; /* not shown with it */
+    assert_int_equal(relate("{'pairs':[]}"), 0);
+    assert_int_equal(rel.v[0][0], RELATION_IDENTICAL);
+    assert_int_equal(rel.v[0][1], RELATION_UNRELATED);
+    known.v[0].text = before;
+}
+
 static void a_pair_labelled_two_ways_is_unrelated(void **state)
 {
     (void)state;
@@ -277,6 +291,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(labels_are_taken_by_pair),
         T(pairs_not_shown_and_odd_labels_join_nothing),
+        T(the_very_same_sentence_is_identical_whatever_the_label),
         T(a_pair_labelled_two_ways_is_unrelated),
         T(no_list_of_pairs_is_no_answer),
         T(the_question_shows_each_claim_once_and_its_pairs),
