@@ -318,7 +318,7 @@ static int row_take(void *ctx, const struct stored_observation *o)
         f->w->upto = o->row;
         return 0;
     }
-    if (f->w->n == most(f->q) || (f->w->n >= BATCH_MIN && apart(f, o))) {
+    if (f->w->n == most(f->q) || (f->w->n >= QUEUE_PART && apart(f, o))) {
         f->closed = true;
         return 1;
     }
