@@ -14,18 +14,13 @@
 /* ---- devices ---------------------------------------------------------------------------------------------
  */
 
-static int argument_missing(struct run *r, const char *what)
+static int devices_list(struct run *r)
 {
-    (void)err_set(&r->err, ERR_USAGE, "%s is missing", what);
-    err_hint(&r->err, "selfsame devices -h");
-    return ERR_USAGE;
+    return run_show(r, request_new("devices"), draw_device_list);
 }
 
 static int devices_rename(struct run *r)
 {
-    if (args_at(&r->args, 1) == NULL || args_at(&r->args, 2) == NULL) {
-        return argument_missing(r, "the device or its new name");
-    }
     cJSON *req = request_new("devices.rename");
     request_text(req, "device", args_at(&r->args, 1));
     request_text(req, "name", args_at(&r->args, 2));
@@ -36,9 +31,6 @@ static int devices_remove(struct run *r)
 {
     char text[512];
     const char *device = args_at(&r->args, 1);
-    if (device == NULL) {
-        return argument_missing(r, "the device");
-    }
     (void)snprintf(text, sizeof(text),
                    "Remove '%.64s' from your devices? It keeps what it has and learns nothing more.", device);
     if (!args_flag(&r->args, "force")) {
@@ -73,6 +65,8 @@ static int words_check(struct run *r)
     rc = run_request(r, req, &answer);
     if (rc == 0 && !doc_flag(answer, "ok")) {
         rc = err_set(&r->err, ERR_VERIFY, "these are not the words of this group");
+    } else if (rc == 0 && r->json) {
+        run_print(answer, stdout);
     } else if (rc == 0) {
         run_note(r, "the words are right");
     }
@@ -92,25 +86,60 @@ static int devices_words(struct run *r)
     return run_show(r, request_new("devices.words"), draw_words);
 }
 
+static int devices_rotate(struct run *r)
+{
+    return run_show(r, request_new("devices.rotate"), draw_device_list);
+}
+
+static const struct verb {
+    const char *name;
+    size_t arguments; /* after the verb */
+    const char *missing;
+    const char *options[2]; /* that go with it */
+    int (*run)(struct run *r);
+} verbs[] = {
+    {"list", 0, "", {NULL, NULL}, devices_list},
+    {"rename", 2, "the device or its new name", {NULL, NULL}, devices_rename},
+    {"remove", 1, "the device", {"force", NULL}, devices_remove},
+    {"rotate", 0, "", {NULL, NULL}, devices_rotate},
+    {"words", 0, "", {"check", "revoke"}, devices_words},
+};
+
+/* What the parser cannot know: which arguments and options go with which verb. */
+static int verb_fits(struct run *r, const struct verb *v)
+{
+    static const char *const options[] = {"force", "check", "revoke"};
+    if (r->args.n_positionals > v->arguments + 1) {
+        (void)err_set(&r->err, ERR_USAGE, "'devices %s' takes no argument '%.64s'", v->name,
+                      args_at(&r->args, v->arguments + 1));
+    } else if (r->args.n_positionals < v->arguments + 1 && v->arguments > 0) {
+        (void)err_set(&r->err, ERR_USAGE, "%s is missing", v->missing);
+    } else if (args_flag(&r->args, "check") && args_flag(&r->args, "revoke")) {
+        (void)err_set(&r->err, ERR_USAGE, "--check and --revoke do not go together");
+    }
+    for (size_t i = 0; r->err.code == 0 && i < sizeof(options) / sizeof(options[0]); i++) {
+        bool fits = (v->options[0] != NULL && strcmp(v->options[0], options[i]) == 0) ||
+                    (v->options[1] != NULL && strcmp(v->options[1], options[i]) == 0);
+        if (args_flag(&r->args, options[i]) && !fits) {
+            (void)err_set(&r->err, ERR_USAGE, "--%s does not go with 'devices %s'", options[i], v->name);
+        }
+    }
+    if (r->err.code != 0) {
+        err_hint(&r->err, "selfsame devices -h");
+    }
+    return r->err.code;
+}
+
 int cmd_devices(struct run *r)
 {
-    const char *verb = args_at(&r->args, 0);
-    if (verb == NULL || strcmp(verb, "list") == 0) {
-        return run_show(r, request_new("devices"), draw_device_list);
+    const char *name = r->args.n_positionals > 0 ? args_at(&r->args, 0) : "list";
+    for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {
+        if (strcmp(verbs[i].name, name) == 0) {
+            int rc = verb_fits(r, &verbs[i]);
+            return rc != 0 ? rc : verbs[i].run(r);
+        }
     }
-    if (strcmp(verb, "rename") == 0) {
-        return devices_rename(r);
-    }
-    if (strcmp(verb, "remove") == 0) {
-        return devices_remove(r);
-    }
-    if (strcmp(verb, "rotate") == 0) {
-        return run_show(r, request_new("devices.rotate"), draw_device_list);
-    }
-    if (strcmp(verb, "words") == 0) {
-        return devices_words(r);
-    }
-    (void)err_set(&r->err, ERR_USAGE, "devices cannot '%.32s'", verb);
+    (void)err_set(&r->err, ERR_USAGE, "devices cannot '%.32s'", name);
     err_hint(&r->err, "list, rename, remove, rotate or words");
     return ERR_USAGE;
 }

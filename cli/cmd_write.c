@@ -196,6 +196,9 @@ static void pending_tell(struct page *p, const cJSON *answer)
         page_safe(p, cJSON_IsString(name) ? name->valuestring : "");
         before = ", ";
     }
+    if (doc_flag(answer, "removed")) {
+        page_str(p, "This device was removed from its group: the others are not told.\n");
+    }
     if (cJSON_GetArraySize(doc_get(answer, "pending")) > 0) {
         page_str(p, "; they erase it when they meet this device or one that knows.\n");
     }

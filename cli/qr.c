@@ -27,7 +27,7 @@ void draw_qr(struct page *p, const char *text)
     if (qr == NULL) {
         return;
     }
-    if (p->st->width >= (size_t)(qr->width + 2 * QUIET + 4)) {
+    if (p->st->width >= (size_t)qr->width + 2 * QUIET + 4) {
         for (int y = -QUIET; y < qr->width + QUIET; y += 2) {
             page_str(p, "    ");
             if (p->st->color) {

@@ -84,7 +84,8 @@ static bool by_user(const cJSON *prop)
 static bool hidden(const cJSON *prop)
 {
     const char *status = doc_text(prop, "status");
-    return is(status, "faded") || is(status, "ended") || is(status, "zero") || is(status, "dropped") || is(status, "superseded");
+    return is(status, "faded") || is(status, "ended") || is(status, "zero") || is(status, "dropped") ||
+           is(status, "superseded");
 }
 
 static const struct mark *mark_of(const cJSON *prop)
@@ -396,7 +397,7 @@ void draw_one(struct page *p, const cJSON *answer)
         cJSON_Delete(list);
         return;
     }
-    CHECK(list != NULL && cJSON_AddItemReferenceToArray(list, (cJSON *)(uintptr_t)prop));
+    CHECK(list != NULL && cJSON_AddItemReferenceToArray(list, (cJSON *)prop));
     layout_measure(&l, list, p->st);
     draw_row(p, prop, &l, 0);
     cJSON_Delete(list);

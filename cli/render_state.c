@@ -163,11 +163,13 @@ void draw_status(struct page *p, const cJSON *answer)
     draw_watched(p, answer);
     draw_peers(p, answer);
     draw_endpoint(p, doc_get(answer, "endpoint"));
-    if (doc_flag(doc_get(answer, "thinking"), "configured")) {
+    const cJSON *t = doc_get(answer, "thinking");
+    if (doc_flag(t, "configured") || doc_text(t, "device")[0] != '\0') {
         label(p, "thinking");
-        draw_thinking_line(p, doc_get(answer, "thinking"));
+        draw_thinking_line(p, t);
     }
-    if (doc_number(doc_get(answer, "pictures"), "waiting") > 0) {
+    if (doc_number(doc_get(answer, "pictures"), "waiting") > 0 ||
+        doc_flag(doc_get(answer, "pictures"), "screenshots")) {
         label(p, "pictures");
         draw_pictures(p, doc_get(answer, "pictures"));
     }
@@ -233,10 +235,7 @@ static void draw_value(struct page *p, const char *value)
         char one[512];
         end = strchrnul(line, '\n');
         (void)snprintf(one, sizeof(one), "%.*s", (int)(end - line), line);
-        if (line != value) {
-            page_line(p);
-            page_blanks(p, 4);
-        } else if (*end != '\0' && end[1] != '\0') { /* several lines: each on its own */
+        if (line != value || (*end != '\0' && end[1] != '\0')) { /* several lines: each on its own */
             page_line(p);
             page_blanks(p, 4);
         }

@@ -10,7 +10,31 @@ static void put_number(struct page *p, const cJSON *t, const char *key, const ch
     page_printf(p, "%s%s", digits, after);
 }
 
-void draw_thinking_line(struct page *p, const cJSON *t)
+static void draw_trouble(struct page *p, const char *trouble)
+{
+    if (trouble[0] != '\0') {
+        page_on(p, PAINT_WARN);
+        page_str(p, "; ");
+        page_safe(p, trouble);
+        page_off(p, PAINT_WARN);
+    }
+}
+
+/* Another device thinks: what of this one waits, and what that one has. */
+static void draw_elsewhere(struct page *p, const cJSON *t)
+{
+    page_safe(p, doc_text(t, "device"));
+    page_str(p, " thinks for your devices; here ");
+    put_number(p, t, "waiting", " waiting, ");
+    put_number(p, t, "handed", " handed over");
+    if (doc_number(t, "errands") > 0) {
+        page_str(p, " (");
+        draw_count(p, doc_number(t, "errands"), "errand", NULL);
+        page_str(p, ")");
+    }
+}
+
+static void draw_here(struct page *p, const cJSON *t)
 {
     const char *trouble = doc_text(t, "trouble");
     page_safe(p, doc_text(t, "model")[0] != '\0' ? doc_text(t, "model") : "a language model");
@@ -25,11 +49,20 @@ void draw_thinking_line(struct page *p, const cJSON *t)
         page_str(p, "; ");
         put_number(p, t, "failed", " batches given up");
     }
-    if (trouble[0] != '\0') {
-        page_on(p, PAINT_WARN);
-        page_str(p, "; ");
-        page_safe(p, trouble);
-        page_off(p, PAINT_WARN);
+    draw_trouble(p, trouble);
+}
+
+bool thinks_elsewhere(const cJSON *t)
+{
+    return doc_text(t, "device")[0] != '\0' && !doc_flag(t, "here");
+}
+
+void draw_thinking_line(struct page *p, const cJSON *t)
+{
+    if (thinks_elsewhere(t)) {
+        draw_elsewhere(p, t);
+    } else {
+        draw_here(p, t);
     }
     page_line(p);
 }
@@ -38,6 +71,9 @@ void draw_thinking(struct page *p, const cJSON *answer)
 {
     const cJSON *t = doc_get(answer, "thinking");
     draw_thinking_line(p, t);
+    if (doc_number(t, "observations") < 1) {
+        return;
+    }
     put_number(p, t, "added", " new, ");
     put_number(p, t, "revised", " revised, ");
     put_number(p, t, "raised", " supported, ");
@@ -62,12 +98,13 @@ void draw_pictures(struct page *p, const cJSON *pictures)
         page_str(p, ", ");
         put_number(p, pictures, "waiting", " waiting");
     }
-    if (trouble[0] != '\0') {
-        page_on(p, PAINT_WARN);
-        page_str(p, "; ");
-        page_safe(p, trouble);
-        page_off(p, PAINT_WARN);
+    if (doc_flag(pictures, "screenshots")) {
+        page_str(p, "; screenshots: ");
+        put_number(p, pictures, "taken", " taken, ");
+        put_number(p, pictures, "unchanged", " unchanged");
     }
+    draw_trouble(p, trouble);
+    draw_trouble(p, doc_text(pictures, "screenshot_trouble"));
     page_line(p);
 }
 

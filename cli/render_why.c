@@ -301,7 +301,14 @@ static void draw_sent(struct page *p, const cJSON *list)
         draw_when(p, doc_time(r, "time"));
         page_cell(p, PAINT_STRONG, doc_text(r, "purpose"), PURPOSE_COLUMNS, false);
         page_blanks(p, 2);
-        draw_count(p, doc_number(r, "observations"), "observation", NULL);
+        bool both = doc_number(r, "images") > 0 && doc_number(r, "observations") > 0;
+        if (doc_number(r, "images") > 0) {
+            draw_count(p, doc_number(r, "images"), "picture", NULL);
+            page_str(p, both ? ", " : "");
+        }
+        if (both || doc_number(r, "images") < 1) {
+            draw_count(p, doc_number(r, "observations"), "observation", NULL);
+        }
         draw_sent_sources(p, r);
         size_print(doc_number(r, "bytes_out"), out);
         number_print(doc_number(r, "tokens_in") + doc_number(r, "tokens_out"), in);

@@ -4,10 +4,13 @@
 #include "base/limits.h"
 #include "base/text.h"
 #include "node/embedding.h"
+#include "node/infer/consent.h"
 #include "node/infer/endpoint_settings.h"
+#include "node/infer/lease.h"
 #include "node/infer/queue.h"
 #include "node/model/audit.h"
 #include "node/model/norms.h"
+#include "node/screen.h"
 #include "node/share.h"
 
 #include <stdio.h>
@@ -91,8 +94,20 @@ const struct setting settings[] = {
     {"endpoint.sources", SETTING_LINES, true, "",
      "what the language model may see: NAME, -NAME or * a line (otherwise all, when it runs on this machine)",
      endpoint_sources_check},
+    {"screenshot.command", SETTING_LINES, true, "",
+     "a program that prints a picture of the screen, which a language model then describes: its path, then "
+     "its "
+     "arguments, one a line; none: no screenshots",
+     endpoint_command_check},
+    {"screenshot.every", SETTING_TEXT, true, "5m", "how often it is run at most, from 10s on",
+     screen_every_check},
     {"think.wait", SETTING_TEXT, true, "15m",
      "how long a few observations wait for more to be thought about with", think_wait_check},
+    {"think.share", SETTING_LINES, true, "",
+     "what may be handed, sealed, to the device that thinks for all: a source and local or remote a line",
+     consent_check},
+    {"think.lease", SETTING_TEXT, true, "6h",
+     "how long this device thinks for the others before it must say so again, 10s to 6h", lease_check},
     {NULL, SETTING_TEXT, false, NULL, NULL, NULL},
 };
 

@@ -19,15 +19,19 @@ bool identity_is_member(const struct node *n)
     return group_exists(n->group) && group_is_active(n->group, &n->home.device);
 }
 
+int identity_not_removed(const struct node *n, struct err *e)
+{
+    if (!group_exists(n->group) || identity_is_member(n)) {
+        return 0;
+    }
+    (void)err_set(e, ERR_ATTENTION, "this device was removed from its group");
+    err_hint(e, "to start again as a new device: selfsame init --renew");
+    return ERR_ATTENTION;
+}
+
 bool identity_has_others(const struct node *n)
 {
-    for (size_t i = 0; i < group_members(n->group); i++) {
-        const struct member *m = group_member_at(n->group, i);
-        if (m->state != MEMBER_REMOVED && !m->words && !id_eq(&m->device, &n->home.device)) {
-            return true;
-        }
-    }
-    return false;
+    return group_has_others(n->group, &n->home.device);
 }
 
 /* A joining that ended between its steps: the secret is the group's, the model or the key file not yet. */
@@ -35,7 +39,7 @@ static int joining_finish(struct node *n, struct err *e)
 {
     const uint8_t *secret = group_secret(n->group);
     bool written = false;
-    if (secret == NULL || secret_eq(secret, n->home.keys.claim.p, KEY_BYTES)) {
+    if (secret == NULL || (n->home.keys.grouped && secret_eq(secret, n->home.keys.claim.p, KEY_BYTES))) {
         return 0;
     }
     uint8_t own[KEY_BYTES];
@@ -121,7 +125,8 @@ int identity_settle(struct node *n, struct err *e)
 struct renewal {
     const struct device_keys *words; /* NULL: without recovery words */
     struct id former;
-    bool lost; /* the key file was gone or cannot be opened: its secrets are lost, too */
+    bool lost;    /* the key file was gone or cannot be opened: its secrets are lost, too */
+    bool removed; /* the group that the database knows has removed the device */
 };
 
 /* New keys in place of the old ones. A copy keeps the secrets that its observations and claims are keyed
@@ -135,6 +140,7 @@ static int keys_replace(struct home *h, const struct rng *rng, struct renewal *r
     if (rc == 0 && !r->lost) {
         memcpy(fresh.event.p, h->keys.event.p, KEY_BYTES);
         memcpy(fresh.claim.p, h->keys.claim.p, KEY_BYTES);
+        fresh.grouped = h->keys.grouped;
     }
     if (rc != 0) {
         return rc;
@@ -195,20 +201,20 @@ static int words_bring_in(struct node *n, const struct renewal *r, struct err *e
     return rc != 0 ? rc : group_remove(n->group, &used, now, e); /* they have served */
 }
 
-/* A copy says under its new id what its observations say. A device whose keys are lost goes on from what was
- * counted under its former id: its observations stay to be read, are recognised when their source is imported
- * again, and are not counted again. */
+/* A copy says under its new id what its observations say. A device whose keys are lost, or that was removed,
+ * goes on from what was counted under its former id: its observations stay to be read, are recognised when
+ * their source is imported again, and are not counted again. */
 static int alone_steps(struct node *n, const struct renewal *r, struct err *e)
 {
     int rc = 0;
-    if (r->lost) {
+    if (r->lost || r->removed) {
         rc = local_set(n->store, IDENTITY_FORMER, bytes_of(r->former.b, ID_BYTES), e);
         if (rc == 0) {
             rc = store_reset_traces(n->store, e);
         }
-        if (rc == 0) {
-            rc = observations_rekey(n, e);
-        }
+    }
+    if (rc == 0 && r->lost) {
+        rc = observations_rekey(n, e);
     }
     if (rc == 0) {
         rc = infer_start_anew(n->infer, e);
@@ -274,6 +280,8 @@ static int renew(const char *path, struct renewal *r, struct err *e)
         rc = node_open(&n, &o, e);
     }
     if (rc == 0) {
+        const struct member *m = group_find(n->group, &r->former);
+        r->removed = m != NULL && m->state == MEMBER_REMOVED;
         rc = alone_body(n, r, e);
     }
     node_close(n);

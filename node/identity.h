@@ -14,10 +14,10 @@
  * whatever log. So a restored or cloned device does not count twice: its id is the same. A device that lost
  * its keys leaves what was counted under its former id as it is, and counts under the new one only what it
  * sees from then on: its observations are keyed anew (node/rekey.h), so a source that is imported again is
- * recognised. A copy with new keys counts all that it holds under its new id: it is another device, that saw
- * the same. A device without its keys and without its database cannot know what was counted: importing the
- * same sources counts them anew; its former self is then to be removed and what it counted is for the user to
- * judge.
+ * recognised. So does a device that was removed and starts again: the group kept what it had counted. A copy
+ * with new keys counts all that it holds under its new id: it is another device, that saw the same. A device
+ * without its keys and without its database cannot know what was counted: importing the same sources counts
+ * them anew; its former self is then to be removed and what it counted is for the user to judge.
  *
  * What was done is kept in node.identity_note for `status`.
  */
@@ -41,6 +41,8 @@ int identity_step(struct node *n, struct err *e) MUST_CHECK;
 int identity_renew(const char *home, struct bytes words, struct err *e) MUST_CHECK;
 /* Whether this device is a member of the group it knows of. */
 bool identity_is_member(const struct node *n);
+/* ERR_ATTENTION, with what to do: its group has removed it. 0: it is a member, or was never of one. */
+int identity_not_removed(const struct node *n, struct err *e) MUST_CHECK;
 /* Whether it has other devices: active members besides itself and recovery words. */
 bool identity_has_others(const struct node *n);
 

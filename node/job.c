@@ -256,7 +256,10 @@ static int untimed_withheld(struct job *j, const struct observation *o, bool *ou
     char name[sizeof("withheld:") + 32];
     uint8_t key[16];
     struct buf mark;
-    event_key(secret_view(&j->n->home.keys.event), o, key);
+    int rc = event_key(secret_view(&j->n->home.keys.event), o, key);
+    if (rc != 0) {
+        return err_set(e, rc, "keying an observation");
+    }
     int at = snprintf(name, sizeof(name), "withheld:");
     for (size_t i = 0; i < sizeof(key); i++) {
         at += snprintf(name + at, sizeof(name) - (size_t)at, "%02x", key[i]);
@@ -271,7 +274,7 @@ static int untimed_withheld(struct job *j, const struct observation *o, bool *ou
         return local_set(j->n->store, name, BYTES_LIT("1"), e);
     }
     buf_init(&mark, 8);
-    int rc = local_get(j->n->store, name, &mark, out, e);
+    rc = local_get(j->n->store, name, &mark, out, e);
     buf_release(&mark);
     return rc;
 }
@@ -345,13 +348,19 @@ static int picture_take(struct job *j, struct observation *o, struct err *e)
     return rc;
 }
 
+/* A reader gave up, and not because memory is short: what is wrong is what it reads. */
+static bool input_at_fault(int row)
+{
+    return row < 0 && row != ERR_NOMEM;
+}
+
 /* 1: a record was taken (or refused); 0: nothing more for now. */
 static int observation_next(struct job *j, struct err *e)
 {
     struct observation o;
     struct bad_record bad = {0};
     int row = j->observer->next(j->reader, &o, &bad, e);
-    j->input_failed = row < 0;
+    j->input_failed = input_at_fault(row);
     if (row <= 0) {
         return row;
     }
@@ -404,7 +413,7 @@ static int told_next(struct job *j, struct err *e)
     struct told_line told;
     char field[64];
     int row = lines_next(&j->lines, &line, e);
-    j->input_failed = row < 0;
+    j->input_failed = input_at_fault(row);
     if (row <= 0) {
         return row;
     }

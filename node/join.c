@@ -472,19 +472,23 @@ static void rebase_release(struct rebase *r)
 
 int join_keep_secret(struct node *n, struct bytes group_secret, struct err *e)
 {
-    if (secret_eq(n->home.keys.claim.p, group_secret.p, KEY_BYTES)) {
+    if (n->home.keys.grouped && secret_eq(n->home.keys.claim.p, group_secret.p, KEY_BYTES)) {
         return 0;
     }
     keys_take_group(&n->home.keys, group_secret.p);
     return home_save_keys(&n->home, &n->rng, e);
 }
 
-/* What is kept outside the database follows what was committed. */
-static int outside_write(struct node *n, const struct id *log, struct bytes secret, struct err *e)
+/* What is kept outside the database follows what was committed. The device has joined by now: what cannot be
+ * written is made up for at the next opening (identity_settle()). */
+static void outside_write(struct node *n, const struct id *log, struct bytes secret)
 {
+    struct err e = ERR_INIT;
     n->home.log = *log;
-    int rc = home_save(&n->home, e);
-    return rc != 0 ? rc : join_keep_secret(n, secret, e);
+    int keys = join_keep_secret(n, secret, &e);
+    if (keys != 0 || home_save(&n->home, &e) != 0) {
+        log_line(&n->log, LOG_ERROR, "join", "%s; it is tried again at the next start", e.text);
+    }
 }
 
 static int join_run(struct node *n, bool found, struct join_summary *out, struct err *e)
@@ -501,7 +505,7 @@ static int join_run(struct node *n, bool found, struct join_summary *out, struct
     }
     store_use_log(n->store, rc == 0 ? &log : &n->home.log, &n->home.device);
     if (rc == 0) {
-        rc = outside_write(n, &log, r.after, &own);
+        outside_write(n, &log, r.after);
     }
     *out = r.sum;
     rebase_release(&r);

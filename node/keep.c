@@ -13,7 +13,7 @@ void keep_offset(struct node *n, struct observation *o)
 }
 
 /* File names, newline separated. */
-static struct bytes files_join(const struct observation *o, struct buf *out)
+static int files_join(const struct observation *o, struct buf *out)
 {
     buf_clear(out);
     for (size_t i = 0; i < o->n_files && i < LIMIT_OBSERVATION_FILES; i++) {
@@ -22,12 +22,13 @@ static struct bytes files_join(const struct observation *o, struct buf *out)
         }
         (void)buf_bytes(out, o->files[i]);
     }
-    return out->err == 0 ? buf_view(out) : BYTES_NONE;
+    return out->err;
 }
 
-static void stored_fill(struct node *n, const struct observation *o, const uint8_t *key, struct buf *scratch,
-                        struct stored_observation *out)
+static int stored_fill(struct node *n, const struct observation *o, const uint8_t *key, struct buf *scratch,
+                       struct stored_observation *out)
 {
+    int rc = files_join(o, scratch);
     *out = (struct stored_observation){
         .time_ms = o->time_ms,
         .end_ms = o->end_ms,
@@ -42,15 +43,16 @@ static void stored_fill(struct node *n, const struct observation *o, const uint8
         .url = o->url,
         .command = o->command,
         .cwd = o->cwd,
-        .files = files_join(o, scratch),
+        .files = buf_view(scratch),
         .ext_id = o->id,
         .data = o->data,
     };
     if (key != NULL) {
         memcpy(out->key, key, sizeof(out->key));
-    } else {
-        event_key(secret_view(&n->home.keys.event), o, out->key);
+    } else if (rc == 0) {
+        rc = event_key(secret_view(&n->home.keys.event), o, out->key);
     }
+    return rc;
 }
 
 int keep(struct node *n, const struct observation *o, const uint8_t *key, struct buf *scratch,
@@ -64,8 +66,11 @@ int keep(struct node *n, const struct observation *o, const uint8_t *key, struct
     if (v == AUDIT_DROP) {
         return 0;
     }
-    stored_fill(n, &clean, key, scratch, &out->stored);
-    int rc = local_observation_add(n->store, &out->stored, &out->stored.row, &fresh, e);
+    int rc = stored_fill(n, &clean, key, scratch, &out->stored);
+    if (rc != 0) {
+        return err_set(e, rc, "keeping an observation");
+    }
+    rc = local_observation_add(n->store, &out->stored, &out->stored.row, &fresh, e);
     if (rc == 0 && out->stored.row != 0) { /* 0: forgotten by the user, stays away */
         out->how = fresh ? KEPT_FRESH : KEPT_KNOWN;
     }

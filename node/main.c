@@ -12,6 +12,7 @@
 #include "node/net/net.h"
 #include "node/pairing.h"
 #include "node/pictures.h"
+#include "node/screen.h"
 #include "node/serve/control.h"
 #include "node/thinking.h"
 #include "node/upkeep.h"
@@ -83,6 +84,7 @@ static void sides_close(struct loop *l)
         embedding_close(n);
         pairing_free(n->pairing);
         net_close(n->net);
+        screen_close(n);
         pictures_close(n);
         thinking_close(n);
         endpoint_close(n->endpoint);
@@ -118,6 +120,9 @@ static int sides_open(struct loop *l, struct err *e)
     }
     if (rc == 0) {
         rc = pictures_open(n, e);
+    }
+    if (rc == 0) {
+        rc = screen_open(n, e);
     }
     if (rc != 0) {
         sides_close(l);
@@ -165,6 +170,7 @@ static int64_t held_release(struct loop *l)
             l->held_ms = TIME_NONE;
         }
         l->n->merged_due = l->n->merged_due || released > 0;
+        l->n->arrivals += released;
     }
     return l->held_ms == TIME_NONE ? TIME_NONE : clock_mono_ms(&l->n->clock) + l->held_ms - wall;
 }
@@ -203,6 +209,7 @@ static int64_t sides_step(struct loop *l)
     next = earlier(next, embed_step(embedding(n)));
     next = earlier(next, thinking_step(n)); /* may ask */
     next = earlier(next, pictures_step(n));
+    next = earlier(next, screen_step(n));
     next = earlier(next, endpoint_step(n->endpoint));
     next = earlier(next, pictures_step(n)); /* may have been answered, and ask on */
     next = earlier(next, thinking_step(n));
@@ -257,7 +264,8 @@ static int loop_run(struct loop *l, struct err *e)
                                {.fd = control_fd(l->control), .events = POLLIN},
                                {.fd = open ? watch_fd(l->watch) : -1, .events = POLLIN},
                                {.fd = open ? net_fd(l->n->net) : -1, .events = POLLIN},
-                               {.fd = open ? endpoint_fd(l->n->endpoint) : -1, .events = POLLIN}};
+                               {.fd = open ? endpoint_fd(l->n->endpoint) : -1, .events = POLLIN},
+                               {.fd = open ? screen_fd(l->n->screen) : -1, .events = POLLIN}};
         int n = poll(fds, sizeof(fds) / sizeof(fds[0]), patience_ms(l, next));
         if (n < 0 && errno != EINTR) {
             return err_errno(e, errno, "waiting");

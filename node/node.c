@@ -11,6 +11,7 @@
 #include "node/job.h"
 #include "node/pause.h"
 #include "node/pictures.h"
+#include "node/screen.h"
 #include "node/share.h"
 #include "node/thinking.h"
 
@@ -273,12 +274,14 @@ static void merged_note(void *ctx, uint64_t ops)
 {
     struct node *n = ctx;
     n->merged_due = n->merged_due || ops > 0;
+    n->arrivals += ops;
 }
 
 static void regrouped_note(void *ctx)
 {
     struct node *n = ctx;
     n->regrouped = n->words_due = true;
+    n->arrivals++;
 }
 
 /* The group as far as this device knows it, and the machine that meets its other devices. */
@@ -361,6 +364,7 @@ static void contents_close(struct node *n)
         n->jobs[i].job = NULL;
     }
     embedding_close(n);
+    screen_close(n);
     pictures_close(n);
     thinking_close(n);
     endpoint_close(n->endpoint);

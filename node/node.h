@@ -14,6 +14,7 @@
 struct embed;
 struct endpoint;
 struct pictures;
+struct screen;
 struct thinking;
 struct job;
 struct net;
@@ -60,9 +61,11 @@ struct node {
     struct endpoint *endpoint; /* as net; node/infer/endpoint.h */
     struct thinking *thinking; /* as net; node/thinking.h */
     struct pictures *pictures; /* as net; node/pictures.h */
+    struct screen *screen;     /* as net; node/screen.h */
     bool pictures_due;         /* another one waits; cleared there */
     bool lock_wanted;          /* the loop is to close net and watch, then to call node_lock() */
     bool merged_due;           /* ops came in from another device: node/upkeep.h */
+    uint64_t arrivals;         /* grows with what comes in from other devices: node/thinking.c */
     bool regrouped;            /* the membership changed; cleared by the network side */
     bool words_due;            /* as regrouped; cleared by upkeep: node/words.h */
     bool wrote;                /* something was written: the loop tells the other devices; cleared there */

@@ -216,7 +216,7 @@ static void joiner_take_in(struct pairing *p)
         }
         buf_clear(&out);
         if (text_seal(p, &e, &out) == 0) {
-            rc = net_pair_send(p->net, buf_view(&out), NULL);
+            (void)!net_pair_send(p->net, buf_view(&out), NULL); /* the other side may be gone */
         }
         fail_err(p, &e);
     }
@@ -234,7 +234,10 @@ static int group_begin(struct pairing *p, struct bytes body, struct err *e)
         return err_set(e, ERR_FORMAT, "the other device sent no group");
     }
     memcpy(group.b, body.p, ID_BYTES);
-    int rc = group_exists(n->group) ? group_leave(n->group, e) : 0; /* a group of this device alone */
+    int rc = group_mend(n->group, e);
+    if (rc == 0 && group_exists(n->group)) {
+        rc = group_leave(n->group, e); /* a group of this device alone */
+    }
     return rc != 0 ? rc : group_join(n->group, &group, e);
 }
 
@@ -591,10 +594,8 @@ int pairing_host(struct pairing *p, const struct history_grant *history, struct 
 {
     const struct pairing_io io = {.on = on_message, .ctx = p};
     int rc = begin(p, true, e);
-    if (rc == 0 && group_exists(p->n->group) && !identity_is_member(p->n)) {
-        (void)err_set(e, ERR_ATTENTION, "this device was removed from its group");
-        err_hint(e, "to start again as a new device: selfsame init --renew");
-        rc = ERR_ATTENTION;
+    if (rc == 0) {
+        rc = identity_not_removed(p->n, e);
     }
     if (rc == 0) {
         rc = net_pair_host(p->net, &io, e);
@@ -614,10 +615,9 @@ int pairing_host(struct pairing *p, const struct history_grant *history, struct 
 
 static int may_join(const struct pairing *p, struct err *e)
 {
-    if (group_exists(p->n->group) && !identity_is_member(p->n)) {
-        (void)err_set(e, ERR_ATTENTION, "this device was removed from its group");
-        err_hint(e, "to start again as a new device: selfsame init --renew");
-        return ERR_ATTENTION;
+    int rc = identity_not_removed(p->n, e);
+    if (rc != 0) {
+        return rc;
     }
     if (identity_has_others(p->n)) {
         (void)err_set(e, ERR_EXISTS, "this device already belongs to a group with other devices");

@@ -1,16 +1,9 @@
-/* One local value for each picture that waits, "picture:" and the event's key in hexadecimal:
- *
- *     version u8 = 1 | source bytes | path bytes | time svarint | offset svarint | added svarint | failures
- * varint
- *
- * The key is that of the picture's identity alone, keyed with this device's secret like all event keys: so
- * the same picture is one event, wherever its file lies and whatever a model says about it.
- *
- * A picture is asked about only as it was when it was taken in: its file is read again, and when it is
- * another picture by now, or gone, that is said and it is dropped. */
+/* Two questions can be out: one about the list, which is worked off one after another, and one about a
+ * picture in memory. A picture of the list is asked about only as it was when it was taken in: its file is
+ * read again, and when it is another picture by now, or gone, that is said and it is dropped. */
 #include "node/pictures.h"
 
-#include "base/cursor.h"
+#include "base/check.h"
 #include "base/text.h"
 #include "node/config.h"
 #include "node/infer/endpoint.h"
@@ -20,25 +13,23 @@
 #include "node/model/describe.h"
 #include "node/observe/picture.h"
 #include "node/pause.h"
+#include "node/picture_list.h"
 #include "node/share.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define PREFIX "picture:"
-#define RECORD_VERSION 1
-#define RECORD_BYTES_MAX (LIMIT_PATH_BYTES + 256u)
 #define RETRY_MS 60000 /* after the endpoint gave up */
 #define REST_MS_MAX (24 * PICTURES_REST_MS)
 
-struct waiting {
-    uint8_t key[16];
-    char source[LIMIT_NAME_BYTES];
-    char path[LIMIT_PATH_BYTES];
-    int64_t time_ms, added_ms;
-    int16_t offset_min;
-    unsigned failures;
+/* One that is out. */
+struct question {
+    struct pictures *x;
+    int64_t ticket; /* 0: none */
+    bool listed;    /* of the list, from a file; else from memory */
+    struct waiting w;
+    struct prompt prompt;
 };
 
 struct pictures {
@@ -49,9 +40,7 @@ struct pictures {
     int64_t rest_until; /* monotonic; 0, TIME_NONE: until it is woken */
     int64_t rest_ms;    /* how long the next rest is */
     struct err trouble;
-    int64_t ticket;   /* of the question that is out; 0: none */
-    struct waiting w; /* what it is about */
-    struct prompt prompt;
+    struct question file, shot;
     char user[PROMPT_USER_BYTES + 1];
     struct buf scratch, left;
     uint64_t described, dropped, failed;
@@ -61,99 +50,6 @@ struct pictures {
 
 /* ---- the list ---------------------------------------------------------------------------------------------
  */
-
-static void name_of(const uint8_t key[16], char out[sizeof(PREFIX) + 32])
-{
-    int at = snprintf(out, sizeof(PREFIX) + 32, PREFIX);
-    for (size_t i = 0; i < 16; i++) {
-        at += snprintf(out + at, sizeof(PREFIX) + 32 - (size_t)at, "%02x", key[i]);
-    }
-}
-
-static int digit(char c)
-{
-    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-static bool key_read(const char *hex, uint8_t key[16])
-{
-    for (size_t i = 0; i < 16; i++) {
-        int high = digit(hex[2 * i]);
-        int low = high >= 0 ? digit(hex[2 * i + 1]) : -1;
-        if (low < 0) {
-            return false;
-        }
-        key[i] = (uint8_t)(high << 4 | low);
-    }
-    return hex[32] == '\0';
-}
-
-static bool text_read(struct rd *r, char *out, size_t size)
-{
-    struct bytes b = rd_lenbytes(r, size - 1);
-    if (b.n > 0) {
-        memcpy(out, b.p, b.n);
-    }
-    out[b.n] = '\0';
-    return strlen(out) == b.n;
-}
-
-/* False: it is none of ours. */
-static bool record_read(const char *name, struct bytes value, struct waiting *out)
-{
-    struct rd r;
-    rd_init(&r, value);
-    bool ok = key_read(name + strlen(PREFIX), out->key) && rd_u8(&r) == RECORD_VERSION &&
-              text_read(&r, out->source, sizeof(out->source)) && text_read(&r, out->path, sizeof(out->path));
-    out->time_ms = rd_svarint(&r);
-    out->offset_min = (int16_t)rd_svarint(&r);
-    out->added_ms = rd_svarint(&r);
-    out->failures = (unsigned)rd_varint(&r);
-    return ok && rd_end(&r) == 0;
-}
-
-static int record_save(struct store *s, const struct waiting *w, struct err *e)
-{
-    char name[sizeof(PREFIX) + 32];
-    struct buf v;
-    buf_init(&v, RECORD_BYTES_MAX);
-    wr_u8(&v, RECORD_VERSION);
-    wr_lenbytes(&v, bytes_str(w->source));
-    wr_lenbytes(&v, bytes_str(w->path));
-    wr_svarint(&v, w->time_ms);
-    wr_svarint(&v, w->offset_min);
-    wr_svarint(&v, w->added_ms);
-    wr_varint(&v, w->failures);
-    name_of(w->key, name);
-    int rc =
-        v.err != 0 ? err_set(e, v.err, "keeping a picture in mind") : local_set(s, name, buf_view(&v), e);
-    buf_release(&v);
-    return rc;
-}
-
-static int record_drop(struct store *s, const uint8_t key[16], struct err *e)
-{
-    char name[sizeof(PREFIX) + 32];
-    name_of(key, name);
-    return local_set(s, name, BYTES_NONE, e);
-}
-
-static int record_there(struct store *s, const uint8_t key[16], bool *out, struct err *e)
-{
-    char name[sizeof(PREFIX) + 32];
-    struct buf v;
-    buf_init(&v, RECORD_BYTES_MAX);
-    name_of(key, name);
-    int rc = local_get(s, name, &v, out, e);
-    buf_release(&v);
-    return rc;
-}
-
-static void key_of(struct node *n, struct bytes source, struct bytes id, uint8_t out[16])
-{
-    const struct observation o = {.source = source, .id = id, .occurrence = 1};
-    event_key(secret_view(&n->home.keys.event), &o, out);
-}
 
 /* What the audit's rules can know before anybody looked at it. */
 static bool rules_drop(struct node *n, const struct waiting *w)
@@ -181,13 +77,13 @@ int pictures_add(struct node *n, const struct observation *o, enum picture_fate 
     memcpy(w.source, o->source.p, o->source.n);
     memcpy(w.path, path.p, path.n);
     w.added_ms = clock_wall_ms(&n->clock);
-    key_of(n, o->source, o->id, w.key);
-    int rc = store_blocked(n->store, w.key, o->source, o->time_ms, &blocked, e);
+    int rc = picture_list_key(n, o->source, o->id, w.key, e);
+    rc = rc != 0 ? rc : store_blocked(n->store, w.key, o->source, o->time_ms, &blocked, e);
     if (rc == 0) {
         rc = local_observation_known(n->store, w.key, &known, e);
     }
     if (rc == 0) {
-        rc = record_there(n->store, w.key, &waits, e);
+        rc = picture_list_there(n->store, w.key, &waits, e);
     }
     if (rc != 0 || blocked || known || rules_drop(n, &w)) {
         *out = known && !blocked ? PICTURE_KNOWN : PICTURE_DROPPED;
@@ -195,7 +91,7 @@ int pictures_add(struct node *n, const struct observation *o, enum picture_fate 
     }
     *out = waits ? PICTURE_KNOWN : PICTURE_WAITS;
     n->pictures_due = true;
-    return record_save(n->store, &w, e);
+    return picture_list_save(n->store, &w, e);
 }
 
 struct forgetting {
@@ -209,7 +105,7 @@ static int forget_note(void *ctx, const char *name, struct bytes value)
 {
     struct forgetting *f = ctx;
     struct waiting w;
-    bool hit = record_read(name, value, &w) && bytes_eq(bytes_str(w.source), f->source) &&
+    bool hit = picture_list_read(name, value, &w) && bytes_eq(bytes_str(w.source), f->source) &&
                w.time_ms >= f->from_ms && (f->until_ms == TIME_NONE || w.time_ms <= f->until_ms);
     return hit ? buf_append(&f->keys, w.key, sizeof(w.key)) : 0;
 }
@@ -218,9 +114,9 @@ int pictures_forget(struct node *n, struct bytes source, int64_t from_ms, int64_
 {
     struct forgetting f = {.n = n, .source = source, .from_ms = from_ms, .until_ms = until_ms};
     buf_init(&f.keys, 64u << 20);
-    int rc = local_each(n->store, PREFIX, forget_note, &f, e);
+    int rc = local_each(n->store, PICTURE_LIST, forget_note, &f, e);
     for (size_t i = 0; rc == 0 && i < f.keys.n; i += 16) {
-        rc = record_drop(n->store, f.keys.p + i, e);
+        rc = picture_list_drop(n->store, f.keys.p + i, e);
     }
     buf_release(&f.keys);
     return rc;
@@ -239,7 +135,7 @@ static int choose(void *ctx, const char *name, struct bytes value)
 {
     struct choosing *c = ctx;
     struct waiting w;
-    if (!record_read(name, value, &w)) {
+    if (!picture_list_read(name, value, &w)) {
         return 0;
     }
     c->n++;
@@ -281,7 +177,7 @@ static int allowed(struct node *n, const char *source, struct err *e)
                      remote ? "'%s' may not go to an endpoint that is not this machine"
                             : "'%s' may not go to the endpoint",
                      source);
-        err_hint(e, "selfsame config endpoint.sources %s --add", source);
+        err_hint(e, "selfsame config endpoint.sources --add %s", source);
     }
     buf_release(&sources);
     buf_release(&share);
@@ -291,58 +187,67 @@ static int allowed(struct node *n, const char *source, struct err *e)
 /* ---- what became of one -----------------------------------------------------------------------------------
  */
 
-static void lost_note(struct pictures *x, const char *reason)
+static void lost_note(struct question *q, const char *reason)
 {
+    struct pictures *x = q->x;
     struct picture_lost *l = &x->lost[++x->n_lost % PICTURES_LOST_KEPT];
     l->number = x->n_lost;
-    (void)snprintf(l->path, sizeof(l->path), "%s", x->w.path);
+    (void)snprintf(l->path, sizeof(l->path), "%s", q->listed ? q->w.path : q->w.source);
     (void)snprintf(l->reason, sizeof(l->reason), "%s", reason);
-    log_line(&x->n->log, LOG_WARN, "pictures", "'%s' is not described: %s", x->w.path, reason);
+    log_line(&x->n->log, LOG_WARN, "pictures", "'%s' is not described: %s", l->path, reason);
 }
 
-static int transaction(struct pictures *x, int (*body)(struct pictures *x, void *ctx, struct err *e),
+static int transaction(struct question *q, int (*body)(struct question *q, void *ctx, struct err *e),
                        void *ctx, struct err *e)
 {
-    int rc = store_begin(x->n->store, e);
+    struct node *n = q->x->n;
+    int rc = store_begin(n->store, e);
     if (rc != 0) {
         return rc;
     }
-    rc = body(x, ctx, e);
+    rc = body(q, ctx, e);
     if (rc == 0) {
-        rc = keep_decisions(x->n, e);
+        rc = keep_decisions(n, e);
     }
     if (rc == 0) {
-        rc = store_commit(x->n->store, e);
+        rc = store_commit(n->store, e);
     } else {
-        store_rollback(x->n->store);
+        store_rollback(n->store);
     }
-    audit_counts_clear(x->n->audit);
+    audit_counts_clear(n->audit);
     return rc;
 }
 
-static int drop_body(struct pictures *x, void *ctx, struct err *e)
+/* Whether it is still wanted: what was forgotten while it waited is not. */
+static int wanted(const struct question *q, bool *out, struct err *e)
 {
-    (void)ctx;
-    return record_drop(x->n->store, x->w.key, e);
+    *out = true;
+    return q->listed ? picture_list_there(q->x->n->store, q->w.key, out, e) : 0;
 }
 
-static int save_body(struct pictures *x, void *ctx, struct err *e)
+static int drop_body(struct question *q, void *ctx, struct err *e)
 {
-    bool there = false;
     (void)ctx;
-    int rc = record_there(x->n->store, x->w.key, &there, e);
-    return rc != 0 || !there ? rc : record_save(x->n->store, &x->w, e);
+    return q->listed ? picture_list_drop(q->x->n->store, q->w.key, e) : 0;
+}
+
+static int save_body(struct question *q, void *ctx, struct err *e)
+{
+    bool still = false;
+    (void)ctx;
+    int rc = wanted(q, &still, e);
+    return rc != 0 || !still ? rc : picture_list_save(q->x->n->store, &q->w, e);
 }
 
 /* It waits no more: dropped by the audit (reason NULL), or lost. */
-static int give_up(struct pictures *x, const char *reason, struct err *e)
+static int give_up(struct question *q, const char *reason, struct err *e)
 {
-    int rc = transaction(x, drop_body, NULL, e);
+    int rc = transaction(q, drop_body, NULL, e);
     if (rc == 0 && reason != NULL) {
-        x->failed++;
-        lost_note(x, reason);
+        q->x->failed++;
+        lost_note(q, reason);
     }
-    x->dropped += rc == 0 && reason == NULL ? 1 : 0;
+    q->x->dropped += rc == 0 && reason == NULL ? 1 : 0;
     return rc;
 }
 
@@ -355,22 +260,22 @@ static int64_t rest(struct pictures *x, const struct err *why, int64_t until)
 
 /* An answer that describes nothing: the picture's fault when others are described, else most likely the
  * model's, which cannot see. */
-static int refused(struct pictures *x, const struct err *why, struct err *e)
+static int refused(struct question *q, const struct err *why, struct err *e)
 {
-    int64_t now = clock_mono_ms(&x->n->clock);
-    x->w.failures++;
+    struct pictures *x = q->x;
+    q->w.failures++;
     if (++x->refusals >= PICTURES_REFUSALS_MAX) {
         struct err said = *why;
         err_hint(&said,
                  "does the model see? another one for pictures: selfsame config endpoint.vision-model NAME");
-        (void)rest(x, &said, now + x->rest_ms);
+        (void)rest(x, &said, clock_mono_ms(&x->n->clock) + x->rest_ms);
         x->rest_ms = x->rest_ms < REST_MS_MAX ? 2 * x->rest_ms : REST_MS_MAX;
         x->refusals = 0;
     }
-    if (x->works && x->w.failures >= PICTURES_FAILURES_MAX) {
-        return give_up(x, why->text, e);
+    if (!q->listed || (x->works && q->w.failures >= PICTURES_FAILURES_MAX)) {
+        return give_up(q, why->text, e);
     }
-    return transaction(x, save_body, NULL, e);
+    return transaction(q, save_body, NULL, e);
 }
 
 struct told {
@@ -378,39 +283,41 @@ struct told {
     struct keeping k;
 };
 
-static int keep_body(struct pictures *x, void *ctx, struct err *e)
+static int keep_body(struct question *q, void *ctx, struct err *e)
 {
+    struct pictures *x = q->x;
     struct told *t = ctx;
-    bool there = false;
+    bool still = false;
     t->k.how = KEPT_DROPPED;
-    int rc = record_there(x->n->store, x->w.key, &there, e);
-    if (rc != 0 || !there) {
-        return rc; /* forgotten while the question was out */
+    int rc = wanted(q, &still, e);
+    if (rc != 0 || !still) {
+        return rc;
     }
-    rc = keep(x->n, &t->o, x->w.key, &x->scratch, &t->k, e);
+    rc = keep(x->n, &t->o, q->w.key, &x->scratch, &t->k, e);
     if (rc == 0 && t->k.how == KEPT_FRESH) {
         rc = queue_added(x->n->store, t->k.stored.row, e);
     }
-    return rc != 0 ? rc : record_drop(x->n->store, x->w.key, e);
+    return rc != 0 ? rc : drop_body(q, NULL, e);
 }
 
-static int described(struct pictures *x, struct bytes answer, struct err *e)
+static int described(struct question *q, struct bytes answer, struct err *e)
 {
+    struct pictures *x = q->x;
     struct description d;
     struct err why = ERR_INIT;
-    const struct bytes file = bytes_str(x->w.path);
-    struct told t = {.o = {.time_ms = x->w.time_ms,
+    const struct bytes file = bytes_str(q->w.path);
+    struct told t = {.o = {.time_ms = q->w.time_ms,
                            .end_ms = TIME_NONE,
-                           .offset_min = x->w.offset_min,
-                           .source = bytes_str(x->w.source),
+                           .offset_min = q->w.offset_min,
+                           .source = bytes_str(q->w.source),
                            .files = &file,
                            .n_files = file.n > 0 ? 1 : 0}};
     description_init(&d);
-    int rc = describe_read(&x->prompt, answer, &d, &t.o, &why);
+    int rc = describe_read(&q->prompt, answer, &d, &t.o, &why);
     if (rc == ERR_FORMAT) {
-        rc = refused(x, &why, e);
+        rc = refused(q, &why, e);
     } else if (rc == 0) {
-        rc = transaction(x, keep_body, &t, e);
+        rc = transaction(q, keep_body, &t, e);
         x->works = true;
         x->refusals = 0;
         x->rest_ms = PICTURES_REST_MS;
@@ -426,25 +333,27 @@ static int described(struct pictures *x, struct bytes answer, struct err *e)
 
 static void answered(void *ctx, const struct answer *a)
 {
-    struct pictures *x = ctx;
+    struct question *q = ctx;
+    struct pictures *x = q->x;
     struct err e = ERR_INIT;
     int64_t now = clock_mono_ms(&x->n->clock);
     int rc = 0;
-    x->ticket = 0;
+    q->ticket = 0;
     x->due = true;
     if (a->rc == 0) {
-        rc = described(x, a->text, &e);
+        rc = described(q, a->text, &e);
     } else if (a->rc == ERR_FORMAT || a->rc == ERR_LIMIT) {
-        rc = refused(x, a->e, &e);
+        rc = refused(q, a->e, &e);
     } else {
         bool setting = a->rc == ERR_CANCELLED || a->rc == ERR_NOTFOUND || a->rc == ERR_PERM;
         (void)rest(x, a->e, setting ? TIME_NONE : now + RETRY_MS);
+        x->failed += q->listed ? 0 : 1; /* nothing of it is left to ask about again */
     }
     if (rc != 0) {
         log_line(&x->n->log, LOG_ERROR, "pictures", "%s", e.text);
         (void)rest(x, &e, now + RETRY_MS);
     }
-    prompt_release(&x->prompt);
+    prompt_release(&q->prompt);
 }
 
 /* ---- asking -----------------------------------------------------------------------------------------------
@@ -461,15 +370,16 @@ static int user_load(struct pictures *x, struct err *e)
     return rc;
 }
 
-static int ask(struct pictures *x, struct bytes image, const char *type, struct err *e)
+static int ask(struct question *q, struct bytes image, const char *type, struct err *e)
 {
+    struct pictures *x = q->x;
     struct chat_part parts[DESCRIBE_PARTS];
     int rc = user_load(x, e);
     if (rc != 0) {
         return rc;
     }
-    prompt_init(&x->prompt, &x->n->rng, x->user);
-    describe_ask(&x->prompt, image, type, parts);
+    prompt_init(&q->prompt, &x->n->rng, x->user);
+    describe_ask(&q->prompt, image, type, parts);
     const struct chat_request r = {.priority = ENDPOINT_THINK,
                                    .purpose = "describe",
                                    .vision = true,
@@ -478,50 +388,106 @@ static int ask(struct pictures *x, struct bytes image, const char *type, struct 
                                    .schema_name = "description",
                                    .schema = bytes_str(describe_schema),
                                    .tokens_max = DESCRIBE_TOKENS,
-                                   .sources = bytes_str(x->w.source)};
-    rc = prompt_error(&x->prompt, e);
+                                   .sources = bytes_str(q->w.source)};
+    rc = prompt_error(&q->prompt, e);
     if (rc == 0) {
-        rc = endpoint_chat(x->n->endpoint, &r, answered, x, &x->ticket, e);
+        rc = endpoint_chat(x->n->endpoint, &r, answered, q, &q->ticket, e);
     }
     if (rc != 0) {
-        x->ticket = 0;
-        prompt_release(&x->prompt);
+        q->ticket = 0;
+        prompt_release(&q->prompt);
     }
     return rc;
+}
+
+/* The picture of the list's question, as it is now in its file; *why: it cannot be asked about. */
+static int file_load(struct pictures *x, struct picture *p, struct err *why)
+{
+    struct question *q = &x->file;
+    uint8_t key[16];
+    buf_clear(&x->left);
+    int rc = picture_load(q->w.path, &x->scratch, p, &x->left, why);
+    if (rc == ERR_NOTFOUND) {
+        return err_set(why, ERR_NOTFOUND, "the file is gone");
+    }
+    if (rc != 0) {
+        return rc;
+    }
+    rc = picture_list_key(x->n, bytes_str(q->w.source), bytes_str(p->id), key, why);
+    if (rc != 0) {
+        return rc;
+    }
+    return memcmp(key, q->w.key, sizeof(key)) == 0
+               ? 0
+               : err_set(why, ERR_FORMAT, "the file holds another picture by now");
 }
 
 /* Reads its file and asks; what cannot be asked about is given up. */
 static int ask_file(struct pictures *x, struct err *e)
 {
+    struct question *q = &x->file;
     struct picture p;
     struct err why = ERR_INIT;
-    uint8_t key[16];
     bool blocked = false;
-    int rc = store_blocked(x->n->store, x->w.key, bytes_str(x->w.source), x->w.time_ms, &blocked, e);
+    int rc = store_blocked(x->n->store, q->w.key, bytes_str(q->w.source), q->w.time_ms, &blocked, e);
     if (rc != 0) {
         return rc;
     }
-    if (blocked || rules_drop(x->n, &x->w)) {
-        return give_up(x, NULL, e);
+    if (blocked || rules_drop(x->n, &q->w)) {
+        return give_up(q, NULL, e);
     }
-    buf_clear(&x->left);
-    rc = picture_load(x->w.path, &x->scratch, &p, &x->left, &why);
+    rc = file_load(x, &p, &why);
     if (rc == ERR_NOMEM) {
         return err_set(e, rc, "reading a picture");
     }
-    if (rc == ERR_NOTFOUND) {
-        return give_up(x, "the file is gone", e);
-    }
-    if (rc != 0) {
-        return give_up(x, why.text, e);
-    }
-    key_of(x->n, bytes_str(x->w.source), bytes_str(p.id), key);
-    if (memcmp(key, x->w.key, sizeof(key)) != 0) {
-        return give_up(x, "the file holds another picture by now", e);
-    }
-    rc = ask(x, buf_view(&x->left), p.type, e);
+    rc = rc != 0 ? give_up(q, why.text, e) : ask(q, buf_view(&x->left), p.type, e);
     buf_release(&x->scratch);
     buf_release(&x->left);
+    return rc;
+}
+
+bool pictures_showing(const struct node *n)
+{
+    return n->pictures != NULL && n->pictures->shot.ticket != 0;
+}
+
+int pictures_show(struct node *n, const struct picture_shown *s, enum picture_fate *out, struct err *e)
+{
+    struct pictures *x = n->pictures;
+    struct observation o = {.time_ms = s->time_ms, .offset_min = OFFSET_UNKNOWN};
+    bool blocked = false, known = false;
+    CHECK(x != NULL && x->shot.ticket == 0);
+    struct question *q = &x->shot;
+    q->w = (struct waiting){.time_ms = s->time_ms};
+    keep_offset(n, &o);
+    q->w.offset_min = o.offset_min;
+    (void)snprintf(q->w.source, sizeof(q->w.source), "%s", s->source);
+    int rc = picture_list_key(n, bytes_str(s->source), bytes_str(s->id), q->w.key, e);
+    rc = rc != 0 ? rc : store_blocked(n->store, q->w.key, bytes_str(s->source), s->time_ms, &blocked, e);
+    if (rc == 0) {
+        rc = local_observation_known(n->store, q->w.key, &known, e);
+    }
+    *out = known ? PICTURE_KNOWN : blocked ? PICTURE_DROPPED : PICTURE_WAITS;
+    return rc != 0 || known || blocked ? rc : ask(q, s->image, s->type, e);
+}
+
+int pictures_may_show(struct node *n, const char *source, struct err *e)
+{
+    struct waiting w = {.time_ms = clock_wall_ms(&n->clock)};
+    struct observation o = {.time_ms = w.time_ms, .offset_min = OFFSET_UNKNOWN};
+    (void)snprintf(w.source, sizeof(w.source), "%s", source);
+    int rc = node_may_write(n, e);
+    if (rc == 0) {
+        rc = endpoint_ready(n->endpoint, e);
+    }
+    if (rc == 0) {
+        rc = allowed(n, source, e);
+    }
+    keep_offset(n, &o);
+    w.offset_min = o.offset_min;
+    if (rc == 0 && rules_drop(n, &w)) {
+        rc = err_set(e, ERR_PERM, "a rule of the audit drops '%s'", source);
+    }
     return rc;
 }
 
@@ -547,11 +513,11 @@ static int hindered(struct pictures *x, int64_t *until, struct err *e)
 
 static int next_ask(struct pictures *x, bool *none, struct err *e)
 {
-    struct choosing c = {.best = &x->w};
-    int rc = local_each(x->n->store, PREFIX, choose, &c, e);
+    struct choosing c = {.best = &x->file.w};
+    int rc = local_each(x->n->store, PICTURE_LIST, choose, &c, e);
     *none = c.n == 0;
     if (rc == 0 && c.n > 0) {
-        rc = allowed(x->n, x->w.source, e);
+        rc = allowed(x->n, x->file.w.source, e);
     }
     return rc != 0 || c.n == 0 ? rc : ask_file(x, e);
 }
@@ -562,7 +528,7 @@ int64_t pictures_step(struct node *n)
     struct err e = ERR_INIT;
     int64_t until = TIME_NONE;
     bool none = false;
-    if (x == NULL || x->ticket != 0) {
+    if (x == NULL || x->file.ticket != 0) {
         return TIME_NONE;
     }
     int64_t now = clock_mono_ms(&n->clock);
@@ -590,7 +556,7 @@ int64_t pictures_step(struct node *n)
         return rest(x, &e, setting ? TIME_NONE : now + RETRY_MS);
     }
     x->trouble = ERR_INIT;
-    x->due = !none && x->ticket == 0;
+    x->due = !none && x->file.ticket == 0;
     return x->due ? now : TIME_NONE;
 }
 
@@ -617,6 +583,8 @@ int pictures_open(struct node *n, struct err *e)
         return err_set(e, ERR_NOMEM, "opening the list of pictures");
     }
     x->n = n;
+    x->file = (struct question){.x = x, .listed = true};
+    x->shot = (struct question){.x = x};
     buf_init(&x->scratch, PICTURE_SCRATCH_MAX);
     buf_init(&x->left, PICTURE_BYTES_MAX);
     n->pictures = x;
@@ -628,16 +596,23 @@ int pictures_open(struct node *n, struct err *e)
     return rc;
 }
 
+static void question_end(struct question *q)
+{
+    if (q->ticket != 0) {
+        endpoint_cancel(q->x->n->endpoint, q->ticket);
+        prompt_release(&q->prompt);
+        q->ticket = 0;
+    }
+}
+
 void pictures_close(struct node *n)
 {
     struct pictures *x = n->pictures;
     if (x == NULL) {
         return;
     }
-    if (x->ticket != 0) {
-        endpoint_cancel(n->endpoint, x->ticket);
-        prompt_release(&x->prompt);
-    }
+    question_end(&x->file);
+    question_end(&x->shot);
     buf_release(&x->scratch);
     buf_release(&x->left);
     n->pictures = NULL;
@@ -648,11 +623,11 @@ int pictures_look(struct node *n, struct pictures_state *out, struct err *e)
 {
     const struct pictures *x = n->pictures;
     *out = (struct pictures_state){0};
-    int rc = local_each(n->store, PREFIX, count_one, &out->waiting, e);
+    int rc = local_each(n->store, PICTURE_LIST, count_one, &out->waiting, e);
     if (rc != 0 || x == NULL) {
         return rc;
     }
-    if (x->ticket != 0) {
+    if (x->file.ticket != 0) {
         out->busy = endpoint_ready(n->endpoint, &out->trouble) == 0;
     } else {
         out->busy = out->waiting > 0 && x->due && x->trouble.code == 0;

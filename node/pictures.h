@@ -35,6 +35,20 @@ int64_t pictures_step(struct node *n);
 /* A setting changed, or the user asked: looks again at once. */
 void pictures_wake(struct node *n);
 
+/* A picture in memory, which is described at once or not at all: nothing of it waits. */
+struct picture_shown {
+    const char *source;
+    int64_t time_ms;
+    const char *id, *type; /* node/observe/picture.h */
+    struct bytes image;
+};
+/* Whether one of the source could be sent now; else why not. */
+int pictures_may_show(struct node *n, const char *source, struct err *e) MUST_CHECK;
+bool pictures_showing(const struct node *n); /* one is being described */
+/* While none is. PICTURE_KNOWN: it was described before. */
+int pictures_show(struct node *n, const struct picture_shown *s, enum picture_fate *out,
+                  struct err *e) MUST_CHECK;
+
 struct picture_lost {
     int64_t number; /* grows by one with each */
     char path[512], reason[200];

@@ -47,8 +47,8 @@ static int occurrence(struct rekey *x, struct bytes secret, struct observation *
 {
     uint8_t same[16];
     o->time_ms = TIME_NONE;
-    event_key(secret, o, same);
-    struct map_slot *slot = map_add(x->equal, bytes_of(same, sizeof same), NULL);
+    int rc = event_key(secret, o, same);
+    struct map_slot *slot = rc == 0 ? map_add(x->equal, bytes_of(same, sizeof same), NULL) : NULL;
     if (slot == NULL) {
         return ERR_NOMEM;
     }
@@ -80,10 +80,7 @@ static int key_of(struct rekey *x, const struct stored_observation *s, uint8_t o
     if (rc == 0 && s->untimed) {
         rc = occurrence(x, secret, &o);
     }
-    if (rc == 0) {
-        event_key(secret, &o, out);
-    }
-    return rc;
+    return rc != 0 ? rc : event_key(secret, &o, out);
 }
 
 static int rekey_all(struct rekey *x)

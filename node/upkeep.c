@@ -77,6 +77,10 @@ static void group_keep(struct node *n)
     struct err e = ERR_INIT;
     bool changed = false, slept = false;
     int64_t now = clock_mono_ms(&n->clock);
+    if (group_mend(n->group, &e) != 0) {
+        complain(n, "reading the membership", &e);
+        return;
+    }
     if (!identity_is_member(n) || node_may_write(n, NULL) != 0) {
         return;
     }

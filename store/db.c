@@ -73,6 +73,7 @@ int db_fail(struct store *s, int sqlite_rc, struct err *e, const char *what)
     }
     if (s->in_txn && sqlite3_get_autocommit(s->db) != 0) { /* SQLite gave the transaction up: a write that */
         db_poison(s, code);                                /* followed would stand for itself */
+        s->search_stale = true;
     }
     const char *text = s->db != NULL ? sqlite3_errmsg(s->db) : sqlite3_errstr(sqlite_rc);
     err_set(e, code, "%s: %s", what, text);

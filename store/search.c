@@ -98,6 +98,21 @@ int search_scrub(struct store *s, struct err *e)
     return db_write_end(s, own, rc, e);
 }
 
+/* A command that does nothing makes the index a part of a transaction; rolling back empties its memory. */
+int search_renew(struct store *s, struct err *e)
+{
+    int rc = db_exec(s,
+                     "BEGIN IMMEDIATE;"
+                     "INSERT INTO prop_fts(prop_fts,rank) VALUES('merge',0);"
+                     "INSERT INTO observation_fts(observation_fts,rank) VALUES('merge',0);"
+                     "ROLLBACK",
+                     e);
+    s->search_stale = rc != 0;
+    if (rc != 0)
+        db_rollback(s);
+    return rc;
+}
+
 int search_check(struct store *s, struct err *e)
 {
     bool own = false;

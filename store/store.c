@@ -288,7 +288,10 @@ int store_begin(struct store *s, struct err *e)
     CHECK(!s->in_txn);
     db_rollback(s); /* one that could not be ended for want of memory */
     struct stmt *q = NULL;
-    int rc = db_prepare(s, "BEGIN IMMEDIATE", &q, e);
+    int rc = s->search_stale ? search_renew(s, e) : 0;
+    if (rc == 0) {
+        rc = db_prepare(s, "BEGIN IMMEDIATE", &q, e);
+    }
     if (rc == 0) {
         rc = db_run(q, e);
     }

@@ -70,8 +70,9 @@ struct store {
     bool read_only;
     struct stmt *stmts[STMT_BUCKETS];
 
-    bool in_txn;  /* SQLite has a transaction open */
-    int poisoned; /* 0, or the error of a write that failed half way in this transaction */
+    bool in_txn;       /* SQLite has a transaction open */
+    bool search_stale; /* search_renew() is due */
+    int poisoned;      /* 0, or the error of a write that failed half way in this transaction */
 
     bool has_log; /* store_use_log was called */
     struct id own_log, own_device;
@@ -265,6 +266,9 @@ void search_forget(struct store *s);
 int search_rebuild(struct store *s, struct err *e) MUST_CHECK;
 /* Rewrites the indexes so that no deleted term is left in them (FTS5 'optimize'). Own transaction. */
 int search_scrub(struct store *s, struct err *e) MUST_CHECK;
+/* When SQLite gives a transaction up in the middle of a statement on a full-text index, the index keeps words
+ * of it in memory, to be written with the next transaction. Drops them. No transaction may be open. */
+int search_renew(struct store *s, struct err *e) MUST_CHECK;
 /* FTS5 integrity check against the content tables. ERR_CORRUPT. */
 int search_check(struct store *s, struct err *e) MUST_CHECK;
 /* ---- vectors.c */

@@ -40,8 +40,8 @@ int store_vectors_due(struct store *s, size_t max, int (*fn)(void *ctx, const st
 void store_vectors_again(struct store *s, int64_t row);
 /* Keeps a vector of the model's dims; any length, all zeros: found by nothing. Does nothing when the text is
  * no longer the one of `content`. ERR_FORMAT: a number that is not finite. */
-int store_vectors_put(struct store *s, int64_t row, const uint8_t content[VECTOR_KEY_BYTES], const float *v,
-                      struct err *e) MUST_CHECK;
+int store_vectors_put(struct store *s, int64_t row, const uint8_t content[VECTOR_KEY_BYTES],
+                      const float *from, struct err *e) MUST_CHECK;
 
 struct vector_hit {
     int64_t row;

@@ -38,7 +38,7 @@ static int load_record(void *ctx, const struct hash *hash, struct bytes record)
     struct record *r;
     int rc = records_make(&g->set, record, &r, NULL);
     if (rc)
-        return rc;
+        return rc == ERR_NOMEM ? rc : ERR_CORRUPT;
     bool same = memcmp(hash->b, r->hash.b, HASH_BYTES) == 0;
     rc = same ? records_add(&g->set, r) : ERR_CORRUPT;
     if (rc)
@@ -52,14 +52,21 @@ int group_reload(struct group *g, struct err *e)
     if (records_init(&g->set))
         return err_set(e, ERR_NOMEM, "reading the group");
     int rc = members_each(g->store, load_record, g, e);
-    if (rc && rc != ERR_NOMEM)
-        rc = err_set(e, ERR_CORRUPT, "a stored membership record is damaged");
+    if (rc == ERR_CORRUPT)
+        rc = err_set(e, rc, "a stored membership record is damaged");
+    else if (rc)
+        rc = err_wrap(e, rc, "reading the group");
     if (!rc && g->set.n > 0)
         set_id(g);
     rc = rc ? rc : group_compute(g, e);
     if (rc)
         reset(g);
     return rc;
+}
+
+int group_mend(struct group *g, struct err *e)
+{
+    return g->set.by_hash ? 0 : group_reload(g, e);
 }
 
 int group_open(struct group **out, struct store *s, const struct device_keys *keys, const struct rng *rng,
@@ -91,6 +98,9 @@ void group_close(struct group *g)
 
 int group_join(struct group *g, const struct id *group, struct err *e)
 {
+    int rc = group_mend(g, e);
+    if (rc)
+        return rc;
     if (g->set.n > 0)
         return err_set(e, ERR_EXISTS, "this device belongs to a group already");
     g->joining = *group;
@@ -155,13 +165,13 @@ int group_take(struct group *g, struct record *r, struct err *e)
         rc = err_set(e, ERR_NOMEM, "keeping a membership record");
     if (rc) {
         record_free(r);
-        return rc;
+    } else {
+        if (g->set.n == 1)
+            set_id(g);
+        rc = group_compute(g, e);
     }
-    if (g->set.n == 1)
-        set_id(g);
-    rc = group_compute(g, e);
     if (rc)
-        reset(g);
+        reset(g); /* the store may have the record: what is here is no longer all of it */
     return rc;
 }
 
@@ -188,7 +198,8 @@ int group_receive(struct group *g, struct bytes record, bool *fresh, struct err 
     struct record_body body;
     struct hash hash;
     *fresh = false;
-    int rc = record_decode(record, &head, &body, e);
+    int rc = group_mend(g, e);
+    rc = rc ? rc : record_decode(record, &head, &body, e);
     if (rc)
         return rc;
     if (head.kind != MEMBER_GENESIS && g->set.n > 0 && !id_eq(&head.group, &g->id))
@@ -295,6 +306,16 @@ const struct member *group_member_by_noise(const struct group *g, const uint8_t 
 bool group_is_active(const struct group *g, const struct id *device)
 {
     return state_is_active(&g->state, state_device(&g->state, device));
+}
+
+bool group_has_others(const struct group *g, const struct id *self)
+{
+    for (size_t i = 0; i < group_members(g); i++) {
+        const struct member *m = group_member_at(g, i);
+        if (m->state != MEMBER_REMOVED && !m->words && !id_eq(&m->device, self))
+            return true;
+    }
+    return false;
 }
 
 uint32_t group_self(const struct group *g)

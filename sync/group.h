@@ -69,8 +69,11 @@ struct group;
 int group_open(struct group **out, struct store *s, const struct device_keys *keys, const struct rng *rng,
                struct err *e) MUST_CHECK;
 void group_close(struct group *g); /* wipes keys; NULL fine */
-/* Reads everything anew from the store. After an error the group is one of nobody. */
+/* Reads everything anew from the store. After an error the group is one of nobody, until group_mend(), or a
+ * function here that changes it, has read it. */
 int group_reload(struct group *g, struct err *e) MUST_CHECK;
+/* The same, if an error left the group one of nobody; cheap otherwise. */
+int group_mend(struct group *g, struct err *e) MUST_CHECK;
 
 /* A new group of this one device: genesis, first epoch, and `log` opened. Seal what the log holds
  * (frames_seal) before group_add() with a history that is withheld. ERR_EXISTS when there is a group. */
@@ -113,6 +116,8 @@ const struct member *group_find(const struct group *g, const struct id *device);
 /* Active or asleep ones only. */
 const struct member *group_member_by_noise(const struct group *g, const uint8_t noise_pk[KEY_BYTES]);
 bool group_is_active(const struct group *g, const struct id *device); /* active or asleep */
+/* Whether a device has others: members that are not removed and no recovery words, besides itself. */
+bool group_has_others(const struct group *g, const struct id *self);
 /* Whose log, and up to which seq its ops count (UINT64_MAX: no cut-off). false: no member opened it. */
 bool group_log(const struct group *g, const struct id *log, struct id *device, uint64_t *cutoff);
 

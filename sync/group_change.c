@@ -59,8 +59,11 @@ int group_append_body(struct group *g, enum member_record kind, struct buf *body
     return rc;
 }
 
-int group_need_self(const struct group *g, struct err *e)
+int group_need_self(struct group *g, struct err *e)
 {
+    int rc = group_mend(g, e);
+    if (rc)
+        return rc;
     if (group_self(g) != NOWHERE)
         return 0;
     return err_set(e, ERR_ATTENTION,
@@ -119,9 +122,10 @@ static int make_genesis(struct group *g, struct bytes name, int64_t now_ms, stru
 int group_found(struct group *g, struct bytes name, const struct id *log, int64_t now_ms, struct err *e)
 {
     bool own;
-    if (group_exists(g))
-        return err_set(e, ERR_EXISTS, "this device belongs to a group already");
-    int rc = members_begin(g->store, &own, e);
+    int rc = group_mend(g, e);
+    if (!rc && group_exists(g))
+        rc = err_set(e, ERR_EXISTS, "this device belongs to a group already");
+    rc = rc ? rc : members_begin(g->store, &own, e);
     if (rc)
         return rc;
     rc = make_genesis(g, name, now_ms, e);
@@ -132,7 +136,7 @@ int group_found(struct group *g, struct bytes name, const struct id *log, int64_
 
 /* ---- removing */
 
-static int need_other(const struct group *g, const struct id *device, struct err *e)
+static int need_other(struct group *g, const struct id *device, struct err *e)
 {
     int rc = group_need_self(g, e);
     if (!rc && !group_is_active(g, device))

@@ -237,7 +237,7 @@ int group_append_body(struct group *g, enum member_record kind, struct buf *body
                       struct err *e) MUST_CHECK;
 /* Ends a run of records that members_begin() began; the group is read anew when it was rolled back. */
 int group_change_end(struct group *g, bool own, int rc, struct err *e) MUST_CHECK;
-int group_need_self(const struct group *g, struct err *e) MUST_CHECK; /* ERR_ATTENTION: no member */
+int group_need_self(struct group *g, struct err *e) MUST_CHECK; /* ERR_ATTENTION: no member */
 int64_t group_time(int64_t ms);                                       /* clamped to what a record may hold */
 static inline void put_id(struct buf *b, const struct id *id)
 {

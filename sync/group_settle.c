@@ -91,9 +91,10 @@ int group_settle(struct group *g, int64_t now_ms, bool *changed, struct err *e)
 {
     bool own;
     *changed = false;
-    if (group_self(g) == NOWHERE)
-        return 0;
-    int rc = members_begin(g->store, &own, e);
+    int rc = group_mend(g, e);
+    if (rc || group_self(g) == NOWHERE)
+        return rc;
+    rc = members_begin(g->store, &own, e);
     if (rc)
         return rc;
     rc = settle_cuts(g, now_ms, changed, e);

@@ -185,10 +185,10 @@ static int offer_all(struct sync *y, struct err *e)
 
 int sync_changed(struct sync *y, struct err *e)
 {
-    int rc = 0;
+    int rc = group_mend(y->env.group, e);
     y->unsealed = true;
     if (somebody_listens(y)) {
-        rc = sync_seal(y, e);
+        rc = rc ? rc : sync_seal(y, e);
         rc = rc ? rc : sync_refresh(y, e);
         rc = rc ? rc : offer_all(y, e);
     }

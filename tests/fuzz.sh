@@ -16,6 +16,8 @@ runs=$build/fuzz-runs.tsv
 executions_max=${EXECUTIONS:-10000000}
 first_look=5
 child=""
+# Freed memory is watched for 8 MB long instead of 256, in the cache of the processor: a third faster.
+export ASAN_OPTIONS=quarantine_size_mb=8:malloc_context_size=8:${ASAN_OPTIONS:-}
 
 # sum NAME: of its source.
 sum() {

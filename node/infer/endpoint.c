@@ -465,7 +465,7 @@ int64_t endpoint_step(struct endpoint *x)
     }
     int64_t next = earlier(send_due(x), key_due);
     if (x->key.state == KEY_FETCHING) {
-        next = earlier(next, x->key.until_ms);
+        next = earlier(next, x->key.child.until_ms);
     }
     for (const struct ask *a = x->asks; a != NULL; a = a->next) {
         if (a->done) {
@@ -781,12 +781,12 @@ int endpoint_open(struct endpoint **out, struct node *n, struct err *e)
         return err_set(e, ERR_NOMEM, "opening the endpoint");
     }
     x->n = n;
-    x->key.fd = -1;
     int rc = http_open(x, e);
     if (rc != 0) {
         free(x);
         return rc;
     }
+    child_init(&x->key.child, x->epoll_fd);
     rc = settings_take(x, e);
     if (rc != 0) {
         endpoint_close(x);

@@ -342,7 +342,7 @@ static void events_take(struct endpoint *x)
             if (read(x->timer_fd, &times, sizeof(times)) == (ssize_t)sizeof(times)) {
                 (void)curl_multi_socket_action(x->multi, CURL_SOCKET_TIMEOUT, 0, &running);
             }
-        } else if (ev[i].data.fd != x->key.fd) {
+        } else if (ev[i].data.fd != x->key.child.fd) {
             int what = (ev[i].events & EPOLLIN ? CURL_CSELECT_IN : 0) |
                        (ev[i].events & EPOLLOUT ? CURL_CSELECT_OUT : 0) |
                        (ev[i].events & (EPOLLERR | EPOLLHUP) ? CURL_CSELECT_ERR : 0);

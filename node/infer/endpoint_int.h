@@ -18,6 +18,7 @@
 #ifndef NODE_INFER_ENDPOINT_INT_H
 #define NODE_INFER_ENDPOINT_INT_H
 
+#include "node/child.h"
 #include "node/infer/answer.h"
 #include "node/infer/endpoint.h"
 #include "node/infer/endpoint_settings.h"
@@ -26,7 +27,6 @@
 #include "node/infer/sent.h"
 
 #include <curl/curl.h>
-#include <sys/types.h>
 
 #define ENDPOINT_QUEUE_MAX 256           /* requests */
 #define ENDPOINT_QUEUE_BYTES (64u << 20) /* of all of them together */
@@ -127,10 +127,8 @@ enum key_state { KEY_NONE, KEY_UNKNOWN, KEY_FETCHING, KEY_HERE, KEY_FAILED };
 struct key {
     enum key_state state;
     struct buf text; /* secret_buf */
-    pid_t pid;
-    int fd;           /* its output, then the process; -1 */
-    bool printed;     /* the command has closed its output */
-    int64_t until_ms; /* fetching: the deadline; failed: when to try again */
+    struct child child;
+    int64_t until_ms; /* failed: when to try again */
     struct err e;
 };
 

@@ -41,7 +41,7 @@ static void put_content(struct buf *out, const struct observation *o)
     wr_lenbytes(out, o->data);
 }
 
-void event_key(struct bytes event_secret, const struct observation *o, uint8_t out[16])
+int event_key(struct bytes event_secret, const struct observation *o, uint8_t out[16])
 {
     struct buf b;
     buf_init(&b, 1u << 20);
@@ -59,5 +59,7 @@ void event_key(struct bytes event_secret, const struct observation *o, uint8_t o
     hasher_init(&h, event_secret, 16);
     hasher_update(&h, buf_view(&b));
     hasher_final(&h, out, 16);
+    int rc = b.err == ERR_NOMEM ? ERR_NOMEM : 0; /* of one that is too long, what fits is keyed */
     buf_release(&b);
+    return rc;
 }

@@ -7,6 +7,7 @@
 #include "node/infer/statement.h"
 #include "node/infer/words.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -330,7 +331,7 @@ static int subjects_list(struct heuristics *h, bool all, struct err *e)
         rc = local_features(h->env.store, kind, feature_note, h, e);
     for (size_t i = 0; rc == 0 && all && i < sizeof activities / sizeof activities[0]; i++)
         rc = subject_note(h, SUBJECT_ACTIVITY, bytes_str(activities[i]));
-    return rc < 0 && rc == ERR_NOMEM ? err_set(e, rc, "listing what changed") : rc;
+    return rc == ERR_NOMEM ? err_set(e, rc, "listing what changed") : rc;
 }
 
 /* ---- loading a subject ------------------------------------------------------------------------------------
@@ -725,7 +726,7 @@ int heur_claim(struct heuristics *h, const struct wording *w, struct err *e)
                       .reasoning = w->reasoning,
                       .until_ms = w->until_ms,
                       .created_ms = TIME_NONE};
-    c.prior = w->prior > 0 ? w->prior : (uint16_t)(kind_info(w->kind)->prior * 1000 + 0.5);
+    c.prior = w->prior > 0 ? w->prior : (uint16_t)lround(kind_info(w->kind)->prior * 1000);
     uint8_t made[RECORD_BYTES];
     struct id id;
     claim_id(h->env.claim_secret, w->kind, w->key, &id);

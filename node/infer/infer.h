@@ -41,8 +41,8 @@ int infer_name_claims(struct infer *x, claim_named_fn *fn, void *ctx, struct err
 int infer_start_anew(struct infer *x, struct err *e) MUST_CHECK;
 
 /* The event key of an observation: BLAKE2b-128 keyed with this device's own secret over (source, normalised
- * content, time bucket or occurrence or the source's id). */
+ * content, time bucket or occurrence or the source's id). ERR_NOMEM. */
 struct observation;
-void event_key(struct bytes event_secret, const struct observation *o, uint8_t out[16]);
+int event_key(struct bytes event_secret, const struct observation *o, uint8_t out[16]) MUST_CHECK;
 
 #endif

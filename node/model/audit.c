@@ -364,7 +364,7 @@ static bool dropping_rule(const struct audit *a, const struct observation *in, c
     for (size_t i = 0; i < a->n_rules; i++) {
         if (!rule_matches(&a->rules[i], in))
             continue;
-        snprintf(name, 32, "rule %u", a->rules[i].line);
+        (void)snprintf(name, 32, "rule %u", a->rules[i].line);
         return a->rules[i].drop;
     }
     return false;

@@ -3,6 +3,7 @@
 #include "base/cursor.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +18,7 @@ int bad_year(struct bad_record *b, uint64_t line, const char *field, int64_t ms)
     int64_t cycles = ms / cycle_ms - (ms % cycle_ms < 0 ? 1 : 0);
     int year, month, day;
     civil_from_days((ms - cycles * cycle_ms) / MS_DAY, &year, &month, &day);
-    return bad_row(b, line, field, "year %lld is out of range", (long long)(year + 400 * cycles));
+    return bad_row(b, line, field, "year %" PRId64 " is out of range", year + 400 * cycles);
 }
 
 /* The file of the database: `path` itself, or the first of the plan's names in the folder `path`. */

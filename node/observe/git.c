@@ -71,7 +71,7 @@ static bool find_git_dir(const char *path, char out[PATH_MAX])
     char dot_git[PATH_MAX], head[PATH_MAX];
     if (!is_folder(path)) { /* the `.git` file itself */
         char dir[PATH_MAX];
-        snprintf(dir, sizeof dir, "%s", path);
+        (void)snprintf(dir, sizeof dir, "%s", path);
         return read_pointer(path, "gitdir:", dirname(dir), out);
     }
     if (!join(dot_git, path, ".git") || !join(head, path, "HEAD"))
@@ -96,7 +96,7 @@ static void name_project(struct reader *r, const char *git_dir, const char *path
     char file[PATH_MAX], target[PATH_MAX], real[PATH_MAX];
     bool linked = join(file, git_dir, "commondir") && read_pointer(file, "", git_dir, target);
     if (!realpath(linked ? target : git_dir, real))
-        snprintf(real, sizeof real, "%s", git_dir);
+        (void)snprintf(real, sizeof real, "%s", git_dir);
     const char *name = base_of(real);
     if (strcmp(name, ".git") == 0)
         name = base_of(dirname(real));
@@ -105,7 +105,7 @@ static void name_project(struct reader *r, const char *git_dir, const char *path
     size_t n = strlen(name);
     if (n > 4 && strcmp(name + n - 4, ".git") == 0)
         n -= 4;
-    snprintf(r->project, sizeof r->project, "%.*s", (int)(n < NAME_MAX ? n : NAME_MAX), name);
+    (void)snprintf(r->project, sizeof r->project, "%.*s", (int)(n < NAME_MAX ? n : NAME_MAX), name);
 }
 
 /* `path` is a file that is no `.git` pointer: a reflog itself, <git folder>/logs/HEAD. */
@@ -113,8 +113,8 @@ static void locate_reflog(struct reader *r, const char *path)
 {
     char git_dir[PATH_MAX];
     if (!realpath(path, git_dir))
-        snprintf(git_dir, sizeof git_dir, "%s", path);
-    snprintf(r->log, sizeof r->log, "%s", path);
+        (void)snprintf(git_dir, sizeof git_dir, "%s", path);
+    (void)snprintf(r->log, sizeof r->log, "%s", path);
     const char *dir = dirname(dirname(git_dir));
     name_project(r, dir, dir);
 }

@@ -384,7 +384,7 @@ static void make_data(struct reader *r)
         data_item(&r->data, "kind", "\"todo\"");
     for (size_t i = 0; i < sizeof states / sizeof *states; i++) {
         char quoted[24];
-        snprintf(quoted, sizeof quoted, "\"%s\"", states[i]);
+        (void)snprintf(quoted, sizeof quoted, "\"%s\"", states[i]);
         if (bytes_ieq(buf_view(&ev->status), bytes_str(states[i])))
             data_item(&r->data, "status", quoted);
     }
@@ -483,7 +483,7 @@ static int give_bad(const struct reader *r, struct bad_record *b)
     char reason[sizeof b->reason];
     memcpy(reason, b->reason, sizeof reason);
     if (r->folder)
-        snprintf(b->reason, sizeof b->reason, "'%.60s': %.90s", r->names[r->i_name], reason);
+        (void)snprintf(b->reason, sizeof b->reason, "'%.60s': %.90s", r->names[r->i_name], reason);
     return ROW_BAD;
 }
 

@@ -60,7 +60,7 @@ static void fault_value(struct ical_event *ev, const struct ical_line *l, const 
 {
     char field[64];
     int n = l->name.n < 60 ? (int)l->name.n : 60, shown = l->value.n < 40 ? (int)l->value.n : 40;
-    snprintf(field, sizeof field, "%.*s", n, n ? (const char *)l->name.p : "");
+    (void)snprintf(field, sizeof field, "%.*s", n, n ? (const char *)l->name.p : "");
     bad_row(fault_slot(ev), l->no, field, "'%.*s' %s", shown, shown ? (const char *)l->value.p : "", what);
 }
 

@@ -13,7 +13,7 @@
 static int refuse(char reason[RRULE_REASON], const char *what, struct bytes value)
 {
     int n = value.n < 40 ? (int)value.n : 40;
-    snprintf(reason, RRULE_REASON, "%s '%.*s'", what, n, n ? (const char *)value.p : "");
+    (void)snprintf(reason, RRULE_REASON, "%s '%.*s'", what, n, n ? (const char *)value.p : "");
     return ERR_FORMAT;
 }
 

@@ -12,9 +12,9 @@ int bad_row(struct bad_record *b, uint64_t line, const char *field, const char *
 {
     va_list ap;
     *b = (struct bad_record){.line = line};
-    snprintf(b->field, sizeof b->field, "%s", field);
+    (void)snprintf(b->field, sizeof b->field, "%s", field);
     va_start(ap, fmt);
-    vsnprintf(b->reason, sizeof b->reason, fmt, ap);
+    (void)vsnprintf(b->reason, sizeof b->reason, fmt, ap);
     va_end(ap);
     return ROW_BAD;
 }

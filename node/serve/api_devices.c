@@ -46,7 +46,11 @@ static int peer_put(void *ctx, const struct peer_status *p)
 int put_peers(struct node *n, cJSON *doc, struct err *e)
 {
     struct peers x = {.n = n, .list = put_array(doc, "peers")};
-    return x.list != NULL ? sync_peers(n->sync, peer_put, &x, e) : ERR_NOMEM;
+    if (x.list == NULL) {
+        return ERR_NOMEM;
+    }
+    /* Whoever was removed meets nobody any more. */
+    return identity_not_removed(n, NULL) == 0 ? sync_peers(n->sync, peer_put, &x, e) : 0;
 }
 
 /* ---- devices ----------------------------------------------------------------------------------------------
@@ -213,8 +217,8 @@ static int changed(struct node *n, cJSON *doc, struct err *e)
 
 static int may_change(struct node *n, struct err *e)
 {
-    if (identity_is_member(n)) {
-        return 0;
+    if (identity_is_member(n) || identity_not_removed(n, e) != 0) {
+        return identity_is_member(n) ? 0 : ERR_ATTENTION;
     }
     (void)err_set(e, ERR_USAGE, "this device has no other devices yet");
     err_hint(e, "bring one in with: selfsame pair");
@@ -235,15 +239,50 @@ static int own_name_set(struct node *n, struct bytes name, struct err *e)
     return rc;
 }
 
+/* A device without a group is the only one: its name, or the begin of its id. */
+static int alone_arg(struct node *n, const cJSON *req, struct err *e)
+{
+    struct bytes given = arg_text(req, "device");
+    struct id lo, hi;
+    bool by_id = id_prefix(given, &lo, &hi) == 0 && id_cmp(&n->home.device, &lo) >= 0 &&
+                 id_cmp(&n->home.device, &hi) <= 0;
+    if (by_id || bytes_eq(bytes_str(n->home.name), given)) {
+        return 0;
+    }
+    (void)err_set(e, ERR_NOTFOUND, "there is no device '%.*s'", (int)(given.n > 64 ? 64 : given.n),
+                  (const char *)given.p);
+    err_hint(e, "this one is called '%s', and has no other devices yet", n->home.name);
+    return ERR_NOTFOUND;
+}
+
+/* Two devices of one name could only be told apart by their ids. */
+static int name_is_free(const struct node *n, struct bytes name, const struct id *device, struct err *e)
+{
+    for (size_t i = 0; i < group_members(n->group); i++) {
+        const struct member *m = group_member_at(n->group, i);
+        if (m->state != MEMBER_REMOVED && !id_eq(&m->device, device) && bytes_eq(bytes_str(m->name), name)) {
+            (void)err_set(e, ERR_EXISTS, "another device is called '%s'", m->name);
+            err_hint(e, "see them with: selfsame devices");
+            return ERR_EXISTS;
+        }
+    }
+    return 0;
+}
+
 int api_devices_rename(struct node *n, const cJSON *req, cJSON *doc, struct err *e)
 {
     struct bytes name = arg_text(req, "name");
-    struct bytes given = arg_text(req, "device");
     struct id device = n->home.device;
-    int rc = home_name_check(name, e);
     bool grouped = identity_is_member(n);
-    if (rc == 0 && grouped && given.p != NULL) {
-        rc = device_arg(n, req, &device, e);
+    int rc = identity_not_removed(n, e);
+    if (rc == 0) {
+        rc = home_name_check(name, e);
+    }
+    if (rc == 0) {
+        rc = grouped ? device_arg(n, req, &device, e) : alone_arg(n, req, e);
+    }
+    if (rc == 0) {
+        rc = name_is_free(n, name, &device, e);
     }
     if (rc == 0 && grouped) {
         rc = group_rename(n->group, &device, name, clock_wall_ms(&n->clock), e);
@@ -288,7 +327,10 @@ int api_devices_words(struct node *n, const cJSON *req, cJSON *doc, struct err *
     struct buf words;
     uint8_t secret[RECOVERY_BYTES];
     (void)req;
-    int rc = words_make(n, secret, e);
+    int rc = identity_not_removed(n, e);
+    if (rc == 0) {
+        rc = words_make(n, secret, e);
+    }
     if (rc != 0) {
         return rc;
     }

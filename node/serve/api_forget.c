@@ -5,10 +5,12 @@
 #include "node/serve/api_int.h"
 
 #include "base/map.h"
+#include "node/identity.h"
 #include "node/merged.h"
 #include "node/model/adopt.h"
 #include "node/pictures.h"
 #include "node/share.h"
+#include "node/thinking.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -156,6 +158,7 @@ static int forget_body(struct node *n, void *ctx, struct err *e)
     }
     if (rc == 0) {
         rc = adopt_erased(n->store, f->touched, f->rows, f->n, e);
+        rc = rc != 0 ? rc : thinking_erased(n, e);
     }
     if (rc == 0) {
         rc = orphans_forget(n, f, e);
@@ -234,7 +237,11 @@ static int pending_note(void *ctx, const struct peer_status *p)
 static int pending_put(struct node *n, cJSON *doc, struct err *e)
 {
     struct pending x = {.n = n, .list = put_array(doc, "pending")};
-    return x.list != NULL ? sync_peers(n->sync, pending_note, &x, e) : ERR_NOMEM;
+    bool removed = identity_not_removed(n, NULL) != 0; /* then nobody will hear of it */
+    if (x.list == NULL || put_bool(doc, "removed", removed) != 0) {
+        return ERR_NOMEM;
+    }
+    return removed ? 0 : sync_peers(n->sync, pending_note, &x, e);
 }
 
 int api_forget(struct node *n, const cJSON *req, cJSON *doc, struct err *e)

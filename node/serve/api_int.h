@@ -87,7 +87,7 @@ int put_prop_by_id(struct node *n, cJSON *doc, const struct id *id, struct err *
 /* "counts" of a proposition: what each device's sources count. */
 int put_counts(struct node *n, cJSON *o, const struct entity *x, struct err *e) MUST_CHECK;
 /* "peers" of status: the other devices and what each lacks. */
-int put_peers(struct node *n, cJSON *o, struct err *e) MUST_CHECK;
+int put_peers(struct node *n, cJSON *doc, struct err *e) MUST_CHECK;
 /* Appends what the user should know, a sentence each. */
 int put_attention(struct node *n, cJSON *list, struct err *e) MUST_CHECK;
 /* "endpoint": the language model's, or null when none is set; why it is not asked goes to attention. */
@@ -96,10 +96,10 @@ int put_endpoint(struct node *n, cJSON *doc, cJSON *attention, struct err *e) MU
 int put_sent(struct node *n, const cJSON *req, cJSON *doc, struct err *e) MUST_CHECK;
 /* "thinking": what the language model does and what waits for it. */
 int put_thinking(struct node *n, cJSON *doc, struct err *e) MUST_CHECK;
-/* "pictures": how many wait to be described, and why they do. */
-int put_pictures(struct node *n, cJSON *doc, struct err *e) MUST_CHECK;
+/* "pictures": how many wait to be described; why they do goes to attention. */
+int put_pictures(struct node *n, cJSON *doc, cJSON *attention, struct err *e) MUST_CHECK;
 /* "group": its id, or null. */
-int put_group(struct node *n, cJSON *o) MUST_CHECK;
+int put_group(struct node *n, cJSON *doc) MUST_CHECK;
 /* A device's name for people: its name when known, else the head of its id. */
 void device_name(const struct node *n, const struct id *device, char out[LIMIT_NAME_BYTES + 1]);
 /* The name of the device that writes a log. */

@@ -2,6 +2,7 @@
 #include "node/serve/api_int.h"
 
 #include "crypto/words.h"
+#include "node/identity.h"
 #include "node/net/net.h"
 #include "node/pairing.h"
 
@@ -149,6 +150,9 @@ int api_sync(struct node *n, const cJSON *req, cJSON *doc, struct err *e)
     struct pairing *p;
     (void)req;
     int rc = pairing_of(n, &p, e);
+    if (rc == 0) {
+        rc = identity_not_removed(n, e);
+    }
     if (rc == 0) {
         net_dial_all(n->net);
         rc = put_peers(n, doc, e);

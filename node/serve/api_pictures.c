@@ -6,8 +6,10 @@
 
 #include "node/infer/endpoint.h"
 #include "node/pictures.h"
+#include "node/screen.h"
 
 #include <poll.h>
+#include <stdio.h>
 
 #define STEP_BUDGET_MS 400
 
@@ -27,23 +29,38 @@ static int lost_put(struct node *n, cJSON *o, int64_t after)
     return rc;
 }
 
-static cJSON *state_put(cJSON *doc, const struct pictures_state *s)
+static cJSON *state_put(struct node *n, cJSON *doc, const struct pictures_state *s)
 {
+    struct screen_state shots;
+    screen_look(n, &shots);
     cJSON *o = put_object(doc, "pictures");
     bool ok = o != NULL && put_num(o, "waiting", (double)s->waiting) == 0 &&
               put_bool(o, "busy", s->busy) == 0 && put_str(o, "trouble", s->trouble.text) == 0 &&
               put_str(o, "hint", s->trouble.hint) == 0 &&
               put_num(o, "described", (double)s->described) == 0 &&
               put_num(o, "dropped", (double)s->dropped) == 0 &&
-              put_num(o, "failed", (double)s->failed) == 0 && put_num(o, "last_lost", (double)s->lost) == 0;
+              put_num(o, "failed", (double)s->failed) == 0 && put_num(o, "last_lost", (double)s->lost) == 0 &&
+              put_bool(o, "screenshots", shots.on) == 0 && put_num(o, "taken", (double)shots.taken) == 0 &&
+              put_num(o, "unchanged", (double)shots.unchanged) == 0 &&
+              put_str(o, "screenshot_trouble", shots.trouble) == 0;
     return ok ? o : NULL;
 }
 
-int put_pictures(struct node *n, cJSON *doc, struct err *e)
+int put_pictures(struct node *n, cJSON *doc, cJSON *attention, struct err *e)
 {
     struct pictures_state s;
+    char text[640];
     int rc = pictures_look(n, &s, e);
-    return rc != 0 ? rc : state_put(doc, &s) != NULL ? 0 : ERR_NOMEM;
+    if (rc == 0 && state_put(n, doc, &s) == NULL) {
+        rc = ERR_NOMEM;
+    }
+    if (rc != 0 || s.trouble.code == 0 || s.trouble.code == ERR_PAUSED) {
+        return rc; /* a pause is said by itself */
+    }
+    (void)snprintf(text, sizeof(text), "%llu picture%s: %s", (unsigned long long)s.waiting,
+                   s.waiting > 1 ? "s wait" : " waits", s.trouble.text);
+    cJSON *said = cJSON_CreateString(text);
+    return said != NULL && cJSON_AddItemToArray(attention, said) ? 0 : ERR_NOMEM;
 }
 
 /* What the loop of a running node does, for a while. */
@@ -78,6 +95,6 @@ int api_pictures(struct node *n, const cJSON *req, cJSON *doc, struct err *e)
     if (rc == 0) {
         rc = pictures_look(n, &s, e);
     }
-    cJSON *o = rc == 0 ? state_put(doc, &s) : NULL;
+    cJSON *o = rc == 0 ? state_put(n, doc, &s) : NULL;
     return rc != 0 ? rc : o != NULL ? lost_put(n, o, arg_int(req, "after", 0)) : ERR_NOMEM;
 }

@@ -5,6 +5,7 @@
 #include "node/config.h"
 #include "node/infer/endpoint.h"
 #include "node/pictures.h"
+#include "node/screen.h"
 #include "node/share.h"
 #include "node/thinking.h"
 #include "node/watchlist.h"
@@ -120,6 +121,7 @@ int api_config(struct node *n, const cJSON *req, cJSON *doc, struct err *e)
     if (rc == 0 && change) {
         thinking_wake(n, false);
         pictures_wake(n);
+        screen_wake(n);
     }
     for (const struct setting *s = settings; rc == 0 && s->key != NULL; s++) {
         if (k == NULL || s == k) {

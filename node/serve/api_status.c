@@ -179,7 +179,7 @@ int api_status(struct node *n, const cJSON *req, cJSON *doc, struct err *e)
         rc = put_thinking(n, doc, e);
     }
     if (rc == 0) {
-        rc = put_pictures(n, doc, e);
+        rc = put_pictures(n, doc, t.attention, e);
     }
     bool ok = rc == 0 && put_time(doc, "paused_until", node_paused_until(n)) == 0 &&
               watchlist_put(n, doc) == 0 && node_put(n, doc) == 0 && store_put(n, doc) == 0;

@@ -79,9 +79,7 @@ static const char *class_name(uint8_t cls)
         return "import";
     case CLASS_MODEL:
         return "model";
-    case CLASS_CONFIRM:
-        return "user";
-    default:
+    default: /* confirmed or edited */
         return "user";
     }
 }

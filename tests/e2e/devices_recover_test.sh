@@ -77,11 +77,30 @@ hub=$hub_before
 recover tablet "$work/second"
 check "used words let nobody in again" eval '[ "$status" -ne 0 ] && grep -q "no longer count" "$work/err"'
 check "the new device can make new ones" new_words phone "$work/third"
+SELFSAME_HOME=$work/tablet run_with "$work/second" recover --address "$address" --json
+check "recover --json fails with a document" eval '[ "$status" -ne 0 ] && silent && grep -q "^{\"schema\":1,\"error\":{\"code\":" "$work/err" && complained "no longer count"'
+down tablet
+rm -rf "$work/tablet"
+make_device tablet
+hub=
+up tablet
+hub=$hub_before
+SELFSAME_HOME=$work/tablet run_with "$work/third" recover --address "$address" --json
+check "recover --json answers with how it went, and nothing else" eval '[ "$status" -eq 0 ] && [ ! -s "$work/err" ] && has_keys phase words peer text hint && [ "$(value phase)" = "done" ] && [ "$(value words)" = true ]'
+check "the words are in no answer" eval '! grep -qF "$(cut -d" " -f1-4 "$work/third")" "$work/out"'
+check "and the model comes in" until_so 30 knows tablet "said before there were words"
+on tablet devices remove tablet --force
+check "a device can take itself out" status_is 0
+make_device slate
+hub=
+up slate
+hub=$hub_before
+check "new words again" new_words phone "$work/third"
 check "which the others know" until_so 20 words_known desktop 1
 on laptop devices words --revoke
 check "any device revokes them" test "$status" -eq 0
 check "everywhere" until_so 20 words_known desktop 0
-recover tablet "$work/third"
+recover slate "$work/third"
 check "revoked words let nobody in" eval '[ "$status" -ne 0 ] && grep -q "no longer count" "$work/err"'
 check "words are in no file and no log" test -z "$(grep -rlF "$(cut -d' ' -f1-4 "$work/second")" "$work"/{laptop,desktop,phone,tablet} "$work"/*.err "$work"/*.log 2>/dev/null)"
 revoked_opens_nothing() {

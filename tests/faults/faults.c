@@ -88,7 +88,6 @@ void faults_install(void)
 int __real_open(const char *path, int flags, ...);
 ssize_t __real_read(int fd, void *p, size_t n);
 ssize_t __real_write(int fd, const void *p, size_t n);
-int __real_fsync(int fd);
 int __real_rename(const char *from, const char *to);
 
 static bool system_fails(int error)
@@ -124,9 +123,11 @@ ssize_t __wrap_write(int fd, const void *p, size_t n)
     return -1;
 }
 
+/* The real disk is not asked: no power is cut here. */
 int __wrap_fsync(int fd)
 {
-    return system_fails(EIO) ? -1 : __real_fsync(fd);
+    (void)fd;
+    return system_fails(EIO) ? -1 : 0;
 }
 
 int __wrap_rename(const char *from, const char *to)

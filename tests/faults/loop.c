@@ -104,7 +104,7 @@ void fault_loop(const struct fault_case *c, const enum faults_kind *kinds)
     for (; *kinds != FAULTS_NONE; kinds++) {
         struct hash want;
         uint64_t calls = run_whole(c, *kinds, &want);
-        uint64_t step = wants_all() ? 1 : 1 + calls / FAULT_POINTS;
+        uint64_t step = wants_all() ? 1 : 1 + calls / (c->points > 0 ? c->points : FAULT_POINTS);
         for (uint64_t at = 1; at <= calls; at += step) {
             for (int for_good = 0; for_good < 2; for_good++)
                 run_broken(c, &(struct faults_plan){*kinds, at, for_good != 0}, &want);

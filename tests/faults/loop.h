@@ -18,12 +18,13 @@ struct fault_case {
     void (*finish)(void *ctx, struct hasher *h);
     void (*end)(void *ctx);
     void *ctx;
+    unsigned points; /* 0: FAULT_POINTS */
 };
 
 /* For each kind in `kinds` (ended by FAULTS_NONE), with one failing call and with all from it on: the
  * operation fails with the code of that kind, or gets through regardless; then it is settled, and run again
- * it succeeds; the result is always that of a run without faults. Looks at about FAULT_POINTS failures a
- * kind, spread over all calls, or at every one of them when SELFSAME_FAULTS=all is in the environment. */
+ * it succeeds; the result is always that of a run without faults. Looks at about `points` failures a kind,
+ * spread over all calls, or at every one of them when SELFSAME_FAULTS=all is in the environment. */
 #define FAULT_POINTS 24
 void fault_loop(const struct fault_case *c, const enum faults_kind *kinds);
 

@@ -159,13 +159,13 @@ static int run_open(void *ctx, struct err *e)
 static void making_a_store(void **state)
 {
     (void)state;
-    fault_loop(&(struct fault_case){"make", start_closed, run_open, settle, finish, end, NULL}, all_kinds);
+    fault_loop(&(struct fault_case){"make", start_closed, run_open, settle, finish, end, NULL, 0}, all_kinds);
 }
 
 static void opening_a_store(void **state)
 {
     (void)state;
-    fault_loop(&(struct fault_case){"open", start_left, run_open, settle, finish, end, NULL}, all_kinds);
+    fault_loop(&(struct fault_case){"open", start_left, run_open, settle, finish, end, NULL, 0}, all_kinds);
 }
 
 /* A database of ours (the id is that of a whole one) whose schema is older than the program. */
@@ -190,7 +190,8 @@ static void start_older(void *ctx)
 static void bringing_an_older_schema_up_to_date(void **state)
 {
     (void)state;
-    fault_loop(&(struct fault_case){"migrate", start_older, run_open, settle, finish, end, NULL}, all_kinds);
+    fault_loop(&(struct fault_case){"migrate", start_older, run_open, settle, finish, end, NULL, 0},
+               all_kinds);
 }
 
 static int tell(unsigned n, const char *text, struct err *e)
@@ -228,7 +229,7 @@ static int run_write(void *ctx, struct err *e)
 static void writing_a_transaction(void **state)
 {
     (void)state;
-    fault_loop(&(struct fault_case){"write", start_open, run_write, settle, finish, end, NULL}, writing);
+    fault_loop(&(struct fault_case){"write", start_open, run_write, settle, finish, end, NULL, 0}, writing);
 }
 
 static int run_rewrite(void *ctx, struct err *e)
@@ -259,7 +260,7 @@ static void finish_text(void *ctx, struct hasher *h)
 static void editing(void **state)
 {
     (void)state;
-    fault_loop(&(struct fault_case){"edit", start_reopened, run_rewrite, settle, finish_text, end, NULL},
+    fault_loop(&(struct fault_case){"edit", start_reopened, run_rewrite, settle, finish_text, end, NULL, 0},
                all_kinds);
 }
 
@@ -328,7 +329,7 @@ static void merging(void **state)
 {
     (void)state;
     others_make();
-    fault_loop(&(struct fault_case){"merge", start_reopened, run_merge, settle, finish_dump, end, NULL},
+    fault_loop(&(struct fault_case){"merge", start_reopened, run_merge, settle, finish_dump, end, NULL, 0},
                all_kinds);
     buf_release(&other.bytes);
 }
@@ -363,7 +364,7 @@ static void forgetting(void **state)
 {
     (void)state;
     fault_loop(
-        &(struct fault_case){"forget", start_reopened, run_forget, settle, finish_forgotten, end, NULL},
+        &(struct fault_case){"forget", start_reopened, run_forget, settle, finish_forgotten, end, NULL, 0},
         all_kinds);
 }
 
@@ -378,8 +379,9 @@ static int run_rebuild(void *ctx, struct err *e)
 static void rebuilding(void **state)
 {
     (void)state;
-    fault_loop(&(struct fault_case){"rebuild", start_reopened, run_rebuild, settle, finish_dump, end, NULL},
-               all_kinds);
+    fault_loop(
+        &(struct fault_case){"rebuild", start_reopened, run_rebuild, settle, finish_dump, end, NULL, 0},
+        all_kinds);
 }
 
 static int piece(void *ctx, struct bytes b)
@@ -409,7 +411,7 @@ static int run_read(void *ctx, struct err *e)
 static void checking_dumping_and_searching(void **state)
 {
     (void)state;
-    fault_loop(&(struct fault_case){"read", start_reopened, run_read, settle, finish_dump, end, NULL},
+    fault_loop(&(struct fault_case){"read", start_reopened, run_read, settle, finish_dump, end, NULL, 0},
                reading);
 }
 

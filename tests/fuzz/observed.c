@@ -3,11 +3,11 @@
 #include "base/check.h"
 #include "base/limits.h"
 #include "base/text.h"
+#include "tests/support/tmp.h"
 
-#include <stdio.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -15,20 +15,23 @@
  * comes from a calendar, LIMIT_OCCURRENCES of an entry that takes some 40 bytes. */
 #define ROWS_PER_BYTE 128
 
-static char tmp_path[] = "/tmp/selfsame-fuzz-XXXXXX";
+static struct tmp_dir dir;
 
-static void tmp_dir_remove_at_exit(void)
+static void remove_at_exit(void)
 {
-    (void)rmdir(tmp_path);
+    tmp_dir_remove(&dir);
 }
 
-static const char *tmp_dir(void)
+/* A folder, in memory where there is such a place. */
+static const char *tmp_folder(void)
 {
-    static bool made;
-    if (!made)
-        CHECK(mkdtemp(tmp_path) != NULL && atexit(tmp_dir_remove_at_exit) == 0);
-    made = true;
-    return tmp_path;
+    if (dir.path[0] == '\0') {
+        if (access("/dev/shm", W_OK) == 0)
+            CHECK(setenv("TMPDIR", "/dev/shm", 0) == 0);
+        tmp_dir_make(&dir);
+        CHECK(atexit(remove_at_exit) == 0);
+    }
+    return dir.path;
 }
 
 static int16_t zone_utc(void *ctx, int64_t ms)
@@ -70,7 +73,7 @@ static void check_observation(const struct observation *o)
 /* Rows given, or -1 when it did not come to its end. */
 static long run(const struct observer *ob, const char *path, bool growing, struct buf *cursor)
 {
-    struct observer_env env = {.tmp_dir = tmp_dir(),
+    struct observer_env env = {.tmp_dir = tmp_folder(),
                                .now_ms = INT64_C(1795500000000),
                                .zone_offset = zone_utc,
                                .zone_dir = "/usr/share/zoneinfo",
@@ -109,15 +112,15 @@ static long run(const struct observer *ob, const char *path, bool growing, struc
 /* The one file that all inputs take turns in: making one costs more than reading it. */
 static const char *input_file(struct bytes input)
 {
-    static char path[64];
+    static char path[TMP_PATH_BYTES];
     static int fd = -1;
     if (fd < 0) {
-        fd = memfd_create("input", MFD_CLOEXEC);
+        (void)tmp_folder();
+        fd = open(tmp_path(&dir, "input", path), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
         CHECK(fd >= 0);
-        (void)snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
     }
-    CHECK(ftruncate(fd, 0) == 0);
     CHECK(input.n == 0 || pwrite(fd, input.p, input.n, 0) == (ssize_t)input.n);
+    CHECK(ftruncate(fd, (off_t)input.n) == 0);
     return path;
 }
 

@@ -2,7 +2,8 @@
  * read: 0  a line of a file of told sentences (JSON or plain) 1  the value of each setting, and a name of one
  *   2  rules of the audit, lines of `share`
  *   3  recovery words and codes of pairing
- *   4  a beacon */
+ *   4  a beacon
+ *   5  HOST:PORT */
 #include "base/check.h"
 #include "base/text.h"
 #include "crypto/pair.h"
@@ -12,6 +13,7 @@
 #include "node/net/discover.h"
 #include "node/share.h"
 
+#include <stdio.h>
 #include <string.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -86,9 +88,27 @@ static void try_net(struct bytes in)
     }
 }
 
+static void try_address(struct bytes in)
+{
+    char text[ADDR_TEXT], host[ADDR_HOST_BYTES], again[ADDR_HOST_BYTES];
+    uint16_t port, same;
+    (void)snprintf(text, sizeof text, "%.*s", (int)(in.n < sizeof text ? in.n : sizeof text),
+                   (const char *)in.p);
+    if (addr_split(text, host, &port, NULL) == 0) {
+        struct addr a;
+        addr_join(host, port, text);
+        CHECK(addr_split(text, again, &same, NULL) == 0 && same == port && strcmp(host, again) == 0);
+        if (addr_from_host(&a, host)) {
+            addr_text(&a, text);
+            CHECK(strlen(text) > 0);
+        }
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static void (*const tries[])(struct bytes in) = {try_tell, try_settings, try_rules, try_words, try_net};
+    static void (*const tries[])(struct bytes in) = {try_tell,  try_settings, try_rules,
+                                                     try_words, try_net,      try_address};
     if (size > 0)
         tries[data[0] % (sizeof tries / sizeof *tries)](bytes_of(data + 1, size - 1));
     return 0;

@@ -185,6 +185,47 @@ static void copy_gets_keys_of_its_own(void **state)
     assert_int_equal(household_observations(n), before);
 }
 
+/* By a member of the group that is no device here: its recovery words. */
+static void be_removed(void)
+{
+    char words[RECOVERY_TEXT_MAX + 1];
+    uint8_t secret[RECOVERY_BYTES];
+    struct device_keys k;
+    struct group *g = NULL;
+    struct err e = ERR_INIT;
+    words_write_down(words);
+    assert_int_equal(recovery_parse(bytes_str(words), secret, &e), 0);
+    device_keys_derive(&k, secret);
+    assert_int_equal(group_open(&g, n->store, &k, &n->rng, &e), 0);
+    assert_int_equal(group_remove(g, &n->home.device, clock_wall_ms(&n->clock), &e), 0);
+    group_close(g);
+    device_keys_wipe(&k);
+    assert_int_equal(group_reload(n->group, &e), 0);
+    assert_false(identity_is_member(n));
+}
+
+static void removed_device_that_starts_again_counts_nothing_twice(void **state)
+{
+    (void)state;
+    struct household_model before;
+    struct id former = n->home.device;
+    found();
+    uint64_t observations = household_observations(n);
+    household_model(n, &before);
+    be_removed();
+    shut();
+    renew("", 0);
+    n = household_open(&dir, "laptop");
+    assert_false(id_eq(&former, &n->home.device));
+    assert_false(group_exists(n->group));
+    assert_int_equal(household_observations(n), observations);
+    assert_int_equal(household_history(&dir, n), 0); /* what it observed is recognised */
+    household_assert_model(n, &before);
+    found();
+    household_assert_model(n, &before);
+    household_model_free(&before);
+}
+
 static void recovery_words_bring_a_device_back_into_its_group(void **state)
 {
     (void)state;
@@ -273,6 +314,7 @@ int main(void)
         T(lost_key_file_is_mended_and_nothing_counts_twice),
         T(sources_imported_again_after_a_lost_key_file_are_recognised),
         T(copy_gets_keys_of_its_own),
+        T(removed_device_that_starts_again_counts_nothing_twice),
         T(recovery_words_bring_a_device_back_into_its_group),
         T(words_of_another_group_change_nothing),
         T(recovery_words_open_a_forgotten_passphrase),

@@ -106,6 +106,22 @@ static void founding_keeps_ids(void **state)
     assert_string_equal(before, after);
 }
 
+/* Who left a group knows its secret: the next one has another. */
+static void founding_again_takes_another_secret(void **state)
+{
+    (void)state;
+    struct err e = ERR_INIT;
+    uint8_t first[KEY_BYTES];
+    found();
+    assert_true(node->home.keys.grouped);
+    memcpy(first, group_secret(node->group), KEY_BYTES);
+    node_reopen();
+    assert_true(node->home.keys.grouped);
+    assert_int_equal(group_leave(node->group, &e), 0);
+    found();
+    assert_memory_not_equal(first, group_secret(node->group), KEY_BYTES);
+}
+
 static void join_names_claims_by_the_groups_secret(void **state)
 {
     (void)state;
@@ -243,6 +259,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(join_keeps_the_model_as_it_was),
         T(founding_keeps_ids),
+        T(founding_again_takes_another_secret),
         T(join_names_claims_by_the_groups_secret),
         T(join_keeps_why),
         T(join_keeps_what_was_forgotten_forgotten),

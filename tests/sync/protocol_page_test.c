@@ -176,6 +176,62 @@ static void the_records_of_the_page_give_its_group(void **state)
     reading_release(&r);
 }
 
+/* A record by itself: its fields give its bytes, and its bytes the fields. */
+static void check_single(void *ctx, const struct page_block *b)
+{
+    size_t *kinds = ctx;
+    struct device_keys keys;
+    struct record_head head = {0}, read;
+    struct record_body body;
+    struct hash cause, hash, given;
+    struct buf fields, ours, bytes;
+    uint8_t secret[KEY_BYTES];
+    buf_init(&fields, 4096);
+    buf_init(&ours, 4096);
+    buf_init(&bytes, 4096);
+    page_fixed(page_get(b, "secret"), secret, sizeof secret);
+    device_keys_derive(&keys, secret);
+    device_id_of(keys.sign.pk, &head.author);
+    head.kind = (uint8_t)page_number(page_get(b, "kind"));
+    page_fixed(page_get(b, "group"), head.group.b, ID_BYTES);
+    head.time_ms = (int64_t)page_number(page_get(b, "time"));
+    page_fixed(page_get(b, "cause"), cause.b, HASH_BYTES);
+    head.causes = (struct list){cause.b, 1, HASH_BYTES};
+    page_hex(page_get(b, "body"), &fields);
+    head.body = buf_view(&fields);
+    assert_int_equal(record_encode(&head, &keys.sign, &ours), 0);
+    page_hex(page_get(b, "record"), &bytes);
+    assert_true(bytes_eq(buf_view(&ours), buf_view(&bytes)));
+    assert_int_equal(record_decode(buf_view(&bytes), &read, &body, NULL), 0);
+    assert_true(read.kind == head.kind && bytes_eq(read.body, head.body));
+    record_hash(buf_view(&bytes), &hash);
+    page_fixed(page_get(b, "hash"), given.b, HASH_BYTES);
+    assert_memory_equal(hash.b, given.b, HASH_BYTES);
+    if (head.kind == MEMBER_FORK) {
+        struct id log;
+        page_fixed(page_get(b, "log"), log.b, ID_BYTES);
+        page_fixed(page_get(b, "chain"), given.b, HASH_BYTES);
+        page_fixed(page_get(b, "next"), hash.b, HASH_BYTES);
+        assert_true(id_eq(&log, &body.log) && body.split.seq == page_number(page_get(b, "seq")));
+        assert_memory_equal(given.b, body.split.chain.b, HASH_BYTES);
+        assert_int_equal(body.branches.n, 1);
+        assert_memory_equal(hash.b, list_at(&body.branches, 0), HASH_BYTES);
+    }
+    kinds[head.kind]++;
+    device_keys_wipe(&keys);
+    buf_release(&fields);
+    buf_release(&ours);
+    buf_release(&bytes);
+}
+
+static void the_single_records_of_the_page_are_what_their_fields_say(void **state)
+{
+    size_t kinds[256] = {0};
+    (void)state;
+    assert_int_equal(page_each(PAGE, "single", check_single, kinds), 2);
+    assert_true(kinds[MEMBER_WORDS] == 1 && kinds[MEMBER_FORK] == 1);
+}
+
 static void check_frame(void *ctx, const struct page_block *b)
 {
     struct reading *r = ctx;
@@ -247,6 +303,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_records_of_the_page_give_its_group),
+        cmocka_unit_test(the_single_records_of_the_page_are_what_their_fields_say),
         cmocka_unit_test(the_frames_of_the_page_open_and_are_taken),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

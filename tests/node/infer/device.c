@@ -65,7 +65,7 @@ void device_see(struct device *d, const struct observation *o)
     bool fresh;
     if (s.untimed)
         s.time_ms = d->test_clock.wall_ms;
-    event_key(DEVICE_SECRET, o, s.key);
+    CHECK(event_key(DEVICE_SECRET, o, s.key) == 0);
     ok(local_observation_add(d->s, &s, &s.row, &fresh, &e), &e);
     if (fresh)
         ok(infer_observe(d->x, &s, &e), &e);
