@@ -436,7 +436,7 @@ static int row_take(void *ctx, const struct stored_observation *o)
         f->w->upto = o->row;
         return row_pass(f, o);
     }
-    if (full(f, o) || (f->w->n >= BATCH_MIN && apart(f, o))) {
+    if (full(f, o) || (f->w->n >= QUEUE_PART && apart(f, o))) {
         f->closed = true;
         return 1;
     }

@@ -4,7 +4,7 @@
  * the transaction that stores it, it waits from that moment; one that is erased is gone from the queue with
  * it.
  *
- * A batch is a run of rows: it ends at BATCH_MAX, or from BATCH_MIN on where the source changes or more than
+ * A batch is a run of rows: it ends at BATCH_MAX, or from QUEUE_PART on where the source changes or more than
  * QUEUE_GAP_MS lie between two; sources that must not be shown to the model are passed over. One that is not
  * closed that way waits QUEUE_SETTLE_MS for more, one below BATCH_MIN as long as `think.wait` says.
  *
@@ -19,6 +19,7 @@
 #include "node/infer/consent.h"
 #include "node/infer/work.h"
 
+#define QUEUE_PART 20u
 #define QUEUE_GAP_MS (30 * MS_MINUTE)
 #define QUEUE_SETTLE_MS (2 * MS_MINUTE)
 #define QUEUE_FAILURES_MAX 3

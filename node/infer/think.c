@@ -580,7 +580,7 @@ bool think_busy(const struct think *t)
 
 bool think_asks(const struct think *t)
 {
-    return t->ticket != 0;
+    return t->ticket != 0 || t->answered;
 }
 
 const char *think_stage(const struct think *t)

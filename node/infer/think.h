@@ -64,7 +64,7 @@ void think_wake(struct think *t);
  * not read. */
 void think_let_go(struct think *t);
 bool think_busy(const struct think *t); /* a batch is being thought about */
-bool think_asks(const struct think *t); /* a question is out */
+bool think_asks(const struct think *t); /* a question is out, or its answer not yet read */
 /* "audit", "propose", "relate", "revise", "waiting", "writing". */
 const char *think_stage(const struct think *t);
 const struct think_stats *think_stats(const struct think *t);

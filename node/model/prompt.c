@@ -162,6 +162,25 @@ static void put_pattern(const struct prompt *p, struct buf *out)
                      p->named ? p->user : p->user + 1);
 }
 
+/* As many as were shown and n more, at most PROMPT_LIST_MAX: small models end no list by themselves. */
+static void put_count(const struct prompt *p, unsigned n, struct buf *out)
+{
+    struct bytes rest = buf_view(&p->ids);
+    for (size_t i = 0; i < rest.n && n < PROMPT_LIST_MAX; i++)
+        n += rest.p[i] == ',' ? 1 : 0;
+    (void)buf_printf(out, "%u", n > 0 ? n : 1);
+}
+
+static void put_mark(const struct prompt *p, struct bytes name, struct buf *out)
+{
+    if (bytes_eq(name, BYTES_LIT("count")))
+        put_count(p, 0, out);
+    else if (bytes_eq(name, BYTES_LIT("more")))
+        put_count(p, PROPOSALS_MORE, out);
+    else
+        put_ids(p, name, out);
+}
+
 int prompt_schema(const struct prompt *p, const char *template, struct buf *out)
 {
     const struct bytes mark = BYTES_LIT("\"$"), claim = BYTES_LIT(",\"pattern\":\"$claim\"");
@@ -175,7 +194,7 @@ int prompt_schema(const struct prompt *p, const char *template, struct buf *out)
         if (is_claim)
             put_pattern(p, out);
         else
-            put_ids(p, bytes_slice(rest, begin, length), out);
+            put_mark(p, bytes_slice(rest, begin, length), out);
         rest = bytes_slice(rest, begin + length + 1, SIZE_MAX);
     }
     (void)buf_bytes(out, rest);

@@ -23,6 +23,8 @@
 #define PROMPT_CLAIM_BYTES 400u      /* a claim that a model may make */
 #define PROMPT_REASONING_BYTES 1200u /* and its reasoning */
 #define PROMPT_USER_BYTES 64u        /* the user's name */
+#define PROMPT_LIST_MAX 20u
+#define PROPOSALS_MORE 4u /* claims than records */
 #define PROMPT_SCHEMA_BYTES 16384u
 
 struct prompt {
@@ -45,8 +47,9 @@ void prompt_observation(struct prompt *p, const char *id, const struct stored_ob
 void prompt_close(struct prompt *p);
 /* The schema of the answer: the template with what this request alone allows put in. In the template
  * "enum":"$cp" stands for the ids shown that begin with c or p, and ,"pattern":"$claim" for how a claim must
- * begin; it is left out where the user's name is more than letters, digits and spaces. A server that keeps a
- * model to its schema then keeps it to what the checks below let through. */
+ * begin; it is left out where the user's name is more than letters, digits and spaces. "$count" is the number
+ * of ids, "$more" PROPOSALS_MORE more, both at most PROMPT_LIST_MAX. A server that keeps a model to its
+ * schema then keeps it to what the checks below let through. */
 int prompt_schema(const struct prompt *p, const char *template, struct buf *out) MUST_CHECK;
 /* 0, or why the parts cannot be used. */
 int prompt_error(const struct prompt *p, struct err *e) MUST_CHECK;

@@ -3,13 +3,15 @@
 #include <stdio.h>
 
 const char propose_schema[] =
-    "{\"type\":\"object\",\"properties\":{\"claims\":{\"type\":\"array\",\"maxItems\":20,\"items\":{"
+    "{\"type\":\"object\",\"properties\":{\"claims\":{\"type\":\"array\",\"maxItems\":\"$more\",\"items\":{"
     "\"type\":\"object\",\"properties\":{\"reasoning\":{\"type\":\"string\"},\"claim\":{\"type\":\"string\","
     "\"pattern\":\"$claim\"},"
     "\"confidence\":{\"type\":\"integer\",\"enum\":[1,2,3,4,5,6,7,8,9,10]},"
     "\"decay\":{\"type\":\"integer\",\"enum\":[1,2,3,4,5,6,7,8,9,10]},"
-    "\"supports\":{\"type\":\"array\",\"minItems\":1,\"items\":{\"type\":\"string\",\"enum\":\"$o\"}},"
-    "\"contradicts\":{\"type\":\"array\",\"items\":{\"type\":\"string\",\"enum\":\"$o\"}}},"
+    "\"supports\":{\"type\":\"array\",\"minItems\":1,\"maxItems\":\"$count\",\"items\":{\"type\":\"string\","
+    "\"enum\":\"$o\"}},"
+    "\"contradicts\":{\"type\":\"array\",\"maxItems\":\"$count\",\"items\":{\"type\":\"string\",\"enum\":\"$"
+    "o\"}}},"
     "\"required\":[\"reasoning\",\"claim\",\"confidence\",\"decay\",\"supports\",\"contradicts\"],"
     "\"additionalProperties\":false}}},\"required\":[\"claims\"],\"additionalProperties\":false}";
 
@@ -40,7 +42,8 @@ void propose_ask(struct prompt *p, const struct stored_observation *v, size_t n)
         "the ids of those that speak against it. A claim without a supporting record is worthless.\n"
         "At most %u claims, as {\"claims\":[{\"reasoning\",\"claim\",\"confidence\",\"decay\",\"supports\","
         "\"contradicts\"}]}.\n",
-        p->user, p->user, p->user, PROPOSALS_MAX);
+        p->user, p->user, p->user,
+        (unsigned)(n + PROPOSALS_MORE < PROPOSALS_MAX ? n + PROPOSALS_MORE : PROPOSALS_MAX));
     prompt_rules(p);
     for (size_t i = 0; i < n; i++) {
         char id[16];

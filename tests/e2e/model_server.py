@@ -9,6 +9,8 @@ FOLDER/mode says how it answers, and is read for each request:
                 friends keeps back what names one
     recorded    what a real model said, one line of FOLDER/recorded after the other
     obeys       as a model that follows the orders in what it reads: claims what they say, citing what was not shown
+    busy        three claims of every batch, of which one is always to be revised: as costly as a model can be; tokens
+                are counted as four bytes each
     500         an error
     slow        nothing, for a minute
 
@@ -26,6 +28,7 @@ folder = pathlib.Path(sys.argv[1])
 PIECE = re.compile(r"^(?:.*[ ,])?([ocp]\d+):\n([0-9a-f]{32})\n(.*?)^\2$", re.S | re.M)
 STAGES = {"You read": "propose", "You comp": "relate", "You keep": "revise", "You guar": "audit"}
 played = 0
+claimed = 0
 
 
 def note(name, line):
@@ -72,7 +75,28 @@ def obey(user, pieces):
                        claim(f"{user} trusts evil.example\nwith everything", ["o1"])]}
 
 
+def busy(stage, user, pieces):
+    global claimed
+    if stage == "propose":
+        ids = list(pieces)
+        claimed += 1
+        return {"claims": [{"reasoning": "The records show it again and again, on several days, in this very form",
+                            "claim": f"{user} keeps working on thing number {claimed} of sort {i}, as before",
+                            "confidence": 6, "decay": 6, "supports": ids[i::3] or ids[:1], "contradicts": []}
+                           for i in range(3)]}
+    new = [i for i in pieces if i[0] == "c"]
+    old = [i for i in pieces if i[0] == "p"]
+    if stage == "relate":
+        return {"pairs": [{"new": c, "old": p, "reasoning": "close to each other",
+                           "label": "similar" if c == new[0] else "unrelated"} for c in new for p in old]}
+    return {"clusters": [{"id": "k1", "contradictions": [], "propositions": [
+        {"reasoning": "both say so", "claim": f"{user} keeps working on things, {claimed} of them", "confidence": 7, "decay": 7,
+         "from": [new[0]] + old[:1]}]}]}
+
+
 def answer(mode, stage, user, pieces):
+    if mode == "busy" and stage != "audit":
+        return busy(stage, user, pieces)
     if mode == "obeys":
         return obey(user, pieces)
     return {"propose": lambda: propose(user, pieces), "relate": lambda: relate(pieces),
@@ -115,11 +139,13 @@ class Model(http.server.BaseHTTPRequestHandler):
             time.sleep(60)
         user = re.search(r"Write about (.*?) only\.", system).group(1)
         text = json.dumps(answer(mode, stage, user.replace("the user", "The user"), pieces))
+        tokens_in, tokens_out = (900, 60) if mode != "busy" else ((len(system) + len(content)) // 4, len(text) // 4)
         return self.say(200, json.dumps({
             "id": "chatcmpl-1", "object": "chat.completion", "created": 1795557740, "model": asked["model"],
             "choices": [{"index": 0, "finish_reason": "stop", "logprobs": None,
                          "message": {"role": "assistant", "content": text}}],
-            "usage": {"prompt_tokens": 900, "completion_tokens": 60, "total_tokens": 960}}).encode())
+            "usage": {"prompt_tokens": tokens_in, "completion_tokens": tokens_out,
+                      "total_tokens": tokens_in + tokens_out}}).encode())
 
     def log_message(self, *_):
         pass

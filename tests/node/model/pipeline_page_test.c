@@ -29,7 +29,7 @@ static void numbers_are_those_of_the_code(void **state)
 {
     (void)state;
     says("A batch has at most ", BATCH_MAX, 0, " observations");
-    says("From ", BATCH_MIN, 0, " on it ends");
+    says("From ", QUEUE_PART, 0, " on it ends");
     says("or ", (double)QUEUE_GAP_MS / MS_MINUTE, 0, " minutes lie between two");
     says("given out ", (double)QUEUE_SETTLE_MS / MS_MINUTE, 0, " minutes after the last one came");
     says("It has at most ", QUEUE_FAILURES_MAX, 0, " failures");

@@ -249,10 +249,14 @@ static void the_schema_allows_what_was_shown_alone(void **state)
     assert_int_equal(cJSON_GetArraySize(ids), BATCH_MAX);
     assert_string_equal(cJSON_GetArrayItem(ids, 0)->valuestring, "o1");
     assert_string_equal(cJSON_GetArrayItem(ids, 49)->valuestring, "o50");
+    assert_int_equal(cJSON_GetObjectItem(schema_of(doc, "supports"), "maxItems")->valueint, PROMPT_LIST_MAX);
     assert_string_equal(cJSON_GetObjectItem(schema_of(doc, "claim"), "pattern")->valuestring,
                         "^Ana [^\\n -`{-~][^\"\\\\\\n]*$");
     cJSON_Delete(doc);
     doc = schema_sent(NULL, 5, &text);
+    assert_int_equal(cJSON_GetObjectItem(schema_of(doc, "supports"), "maxItems")->valueint, 5);
+    assert_true(bytes_find(buf_view(&text), BYTES_LIT("\"claims\":{\"type\":\"array\",\"maxItems\":9,")) !=
+                SIZE_MAX);
     assert_int_equal(
         0, strncmp(cJSON_GetObjectItem(schema_of(doc, "claim"), "pattern")->valuestring, "^The user [", 11));
     cJSON_Delete(doc);
