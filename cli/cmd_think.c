@@ -41,7 +41,7 @@ static void progress_end(const struct run *r)
 static bool is_over(const cJSON *t)
 {
     bool idle = !doc_flag(t, "busy") && doc_number(t, "waiting") < 1;
-    return idle || doc_text(t, "trouble")[0] != '\0';
+    return idle || thinks_elsewhere(t) || doc_text(t, "trouble")[0] != '\0';
 }
 
 int cmd_think(struct run *r)

@@ -13,6 +13,8 @@ void draw_why(struct page *p, const cJSON *answer);
 /* The one proposition of tell, confirm, edit … */
 void draw_one(struct page *p, const cJSON *answer);
 /* The language model: its part of status on one line (`t`), the answer of think, norms. */
+/* Whether another device thinks for this one. */
+bool thinks_elsewhere(const cJSON *t);
 void draw_thinking_line(struct page *p, const cJSON *t);
 void draw_thinking(struct page *p, const cJSON *answer);
 void draw_norms(struct page *p, const cJSON *answer);

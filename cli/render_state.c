@@ -163,9 +163,10 @@ void draw_status(struct page *p, const cJSON *answer)
     draw_watched(p, answer);
     draw_peers(p, answer);
     draw_endpoint(p, doc_get(answer, "endpoint"));
-    if (doc_flag(doc_get(answer, "thinking"), "configured")) {
+    const cJSON *t = doc_get(answer, "thinking");
+    if (doc_flag(t, "configured") || doc_text(t, "device")[0] != '\0') {
         label(p, "thinking");
-        draw_thinking_line(p, doc_get(answer, "thinking"));
+        draw_thinking_line(p, t);
     }
     if (doc_number(doc_get(answer, "pictures"), "waiting") > 0 ||
         doc_flag(doc_get(answer, "pictures"), "screenshots")) {

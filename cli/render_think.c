@@ -20,7 +20,21 @@ static void draw_trouble(struct page *p, const char *trouble)
     }
 }
 
-void draw_thinking_line(struct page *p, const cJSON *t)
+/* Another device thinks: what of this one waits, and what that one has. */
+static void draw_elsewhere(struct page *p, const cJSON *t)
+{
+    page_safe(p, doc_text(t, "device"));
+    page_str(p, " thinks for your devices; here ");
+    put_number(p, t, "waiting", " waiting, ");
+    put_number(p, t, "handed", " handed over");
+    if (doc_number(t, "errands") > 0) {
+        page_str(p, " (");
+        draw_count(p, doc_number(t, "errands"), "errand", NULL);
+        page_str(p, ")");
+    }
+}
+
+static void draw_here(struct page *p, const cJSON *t)
 {
     const char *trouble = doc_text(t, "trouble");
     page_safe(p, doc_text(t, "model")[0] != '\0' ? doc_text(t, "model") : "a language model");
@@ -36,6 +50,20 @@ void draw_thinking_line(struct page *p, const cJSON *t)
         put_number(p, t, "failed", " batches given up");
     }
     draw_trouble(p, trouble);
+}
+
+bool thinks_elsewhere(const cJSON *t)
+{
+    return doc_text(t, "device")[0] != '\0' && !doc_flag(t, "here");
+}
+
+void draw_thinking_line(struct page *p, const cJSON *t)
+{
+    if (thinks_elsewhere(t)) {
+        draw_elsewhere(p, t);
+    } else {
+        draw_here(p, t);
+    }
     page_line(p);
 }
 
@@ -43,6 +71,9 @@ void draw_thinking(struct page *p, const cJSON *answer)
 {
     const cJSON *t = doc_get(answer, "thinking");
     draw_thinking_line(p, t);
+    if (doc_number(t, "observations") < 1) {
+        return;
+    }
     put_number(p, t, "added", " new, ");
     put_number(p, t, "revised", " revised, ");
     put_number(p, t, "raised", " supported, ");

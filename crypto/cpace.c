@@ -64,7 +64,10 @@ void cpace_start(struct cpace *c, const struct cpace_input *in, const struct rng
     generator(in, g);
     rng_fill(rng, wide, sizeof wide);
     crypto_core_ristretto255_scalar_reduce(c->y, wide);
-    CHECK(crypto_scalarmult_ristretto255(c->share, c->y, g) == 0);
+    int rc = crypto_scalarmult_ristretto255(c->share, c->y, g);
+    SECRET_PUBLIC(&rc, sizeof rc); /* 0, but for the 2^-252 above */
+    CHECK(rc == 0);
+    SECRET_PUBLIC(c->share, CPACE_SHARE_BYTES); /* it is sent */
     mem_wipe(g, sizeof g);
     mem_wipe(wide, sizeof wide);
 }
@@ -97,10 +100,11 @@ int cpace_finish(struct cpace *c, const struct cpace_side *initiator, const stru
     int rc = ERR_VERIFY;
     memset(isk, 0, CPACE_ISK_BYTES);
     CHECK(first || second);
-    if (first != second && crypto_scalarmult_ristretto255(k, c->y, sides[first ? 1 : 0]->share) == 0) {
+    if (first != second)
+        rc = crypto_scalarmult_ristretto255(k, c->y, sides[first ? 1 : 0]->share) == 0 ? 0 : ERR_VERIFY;
+    SECRET_PUBLIC(&rc, sizeof rc); /* whether the peer's share is a point, which it knows */
+    if (rc == 0)
         make_isk(c, k, sides, isk);
-        rc = 0;
-    }
     mem_wipe(k, sizeof k);
     cpace_wipe(c);
     return rc;

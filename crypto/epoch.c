@@ -22,6 +22,7 @@ void epoch_id(const uint8_t key[KEY_BYTES], struct id *out)
     hasher_init(&h, bytes_of(key, KEY_BYTES), ID_BYTES);
     hasher_update(&h, BYTES_LIT(LABEL_EPOCH_ID));
     hasher_final(&h, out->b, ID_BYTES);
+    SECRET_PUBLIC(out->b, ID_BYTES); /* it names the key in the open */
     mem_wipe(&h, sizeof h);
 }
 
@@ -72,6 +73,8 @@ static int read_binding(struct bytes plain, const struct epoch_binding *b, uint8
     rd_init(&r, plain);
     version = rd_u8(&r);
     suite = rd_u8(&r);
+    SECRET_PUBLIC(&version, sizeof version); /* of something that opened, and the same for all */
+    SECRET_PUBLIC(&suite, sizeof suite);
     rd_copy(&r, in.group.b, ID_BYTES);
     rd_copy(&r, in.epoch.b, ID_BYTES);
     rd_copy(&r, in.recipient.b, ID_BYTES);
@@ -79,6 +82,7 @@ static int read_binding(struct bytes plain, const struct epoch_binding *b, uint8
     rc = check_version(version, suite, e);
     if (rc)
         return rc;
+    SECRET_PUBLIC(&in, sizeof in); /* ids are public, and this was authenticated */
     if (rd_end(&r))
         return err_set(e, ERR_FORMAT, "sealed epoch key has a wrong size");
     if (!id_eq(&in.group, &b->group) || !id_eq(&in.epoch, &b->epoch) || !id_eq(&in.recipient, &b->recipient))

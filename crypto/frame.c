@@ -206,6 +206,7 @@ int frame_unpad(struct bytes plain, struct bytes *content)
     uint32_t n;
     rd_init(&r, plain);
     n = rd_u32(&r);
+    SECRET_PUBLIC(&n, sizeof n); /* it opened; how long the content is shows in all that is done with it */
     *content = rd_bytes(&r, n);
     rest = rd_bytes(&r, rd_left(&r));
     if (r.err || frame_padded((size_t)n + LENGTH_BYTES) != plain.n ||

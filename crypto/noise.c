@@ -124,8 +124,10 @@ static int cipher_decrypt(struct noise_cipher *c, struct bytes ad, struct bytes 
     if (!to && out->err)
         return out->err;
     cipher_nonce(c->n, nonce);
-    if (crypto_aead_chacha20poly1305_ietf_decrypt(to, NULL, NULL, sealed.p, sealed.n, ad.p, ad.n, nonce,
-                                                  c->k) != 0) {
+    int rc = crypto_aead_chacha20poly1305_ietf_decrypt(to, NULL, NULL, sealed.p, sealed.n, ad.p, ad.n, nonce,
+                                                       c->k);
+    SECRET_PUBLIC(&rc, sizeof rc); /* whether it opens: the session ends when not */
+    if (rc != 0) {
         out->n = from;
         return ERR_VERIFY;
     }

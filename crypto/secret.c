@@ -6,12 +6,16 @@
 
 bool secret_eq(const void *a, const void *b, size_t n)
 {
-    return sodium_memcmp(a, b, n) == 0;
+    int differ = sodium_memcmp(a, b, n);
+    SECRET_PUBLIC(&differ, sizeof differ); /* the verdict: whoever asks acts on it */
+    return differ == 0;
 }
 
 bool secret_is_zero(const void *p, size_t n)
 {
-    return sodium_is_zero(p, n) == 1;
+    int zero = sodium_is_zero(p, n);
+    SECRET_PUBLIC(&zero, sizeof zero); /* the verdict */
+    return zero == 1;
 }
 
 void key_derive(const uint8_t key[KEY_BYTES], const char *label, struct bytes context, uint8_t out[KEY_BYTES])

@@ -12,6 +12,16 @@
 
 #define KEY_BYTES 32
 
+/* Says that the n bytes at p, which were worked out of secrets, are public from here on; each use says why.
+ * Does nothing, but for the constant-time check (tests/crypto/constant_time_run.c), which follows secrets
+ * through memory and reports every branch and index that depends on one. */
+#ifdef SELFSAME_CONSTANT_TIME
+#include <valgrind/memcheck.h>
+#define SECRET_PUBLIC(p, n) ((void)VALGRIND_MAKE_MEM_DEFINED(p, n))
+#else
+#define SECRET_PUBLIC(p, n) ((void)0)
+#endif
+
 /* Constant-time equality of n bytes. */
 bool secret_eq(const void *a, const void *b, size_t n);
 /* Constant-time test that all n bytes are zero. */

@@ -35,6 +35,7 @@ void sign_key_from_seed(struct sign_key *k, const uint8_t seed[KEY_BYTES])
     uint8_t sk[crypto_sign_SECRETKEYBYTES];
     memmove(k->seed, seed, KEY_BYTES);
     CHECK(crypto_sign_seed_keypair(k->pk, sk, k->seed) == 0);
+    SECRET_PUBLIC(k->pk, SIGN_PK_BYTES); /* a public key */
     mem_wipe(sk, sizeof sk);
 }
 

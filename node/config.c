@@ -4,7 +4,9 @@
 #include "base/limits.h"
 #include "base/text.h"
 #include "node/embedding.h"
+#include "node/infer/consent.h"
 #include "node/infer/endpoint_settings.h"
+#include "node/infer/lease.h"
 #include "node/infer/queue.h"
 #include "node/model/audit.h"
 #include "node/model/norms.h"
@@ -101,6 +103,11 @@ const struct setting settings[] = {
      screen_every_check},
     {"think.wait", SETTING_TEXT, true, "15m",
      "how long a few observations wait for more to be thought about with", think_wait_check},
+    {"think.share", SETTING_LINES, true, "",
+     "what may be handed, sealed, to the device that thinks for all: a source and local or remote a line",
+     consent_check},
+    {"think.lease", SETTING_TEXT, true, "6h",
+     "how long this device thinks for the others before it must say so again, 10s to 6h", lease_check},
     {NULL, SETTING_TEXT, false, NULL, NULL, NULL},
 };
 

@@ -31,13 +31,7 @@ int identity_not_removed(const struct node *n, struct err *e)
 
 bool identity_has_others(const struct node *n)
 {
-    for (size_t i = 0; i < group_members(n->group); i++) {
-        const struct member *m = group_member_at(n->group, i);
-        if (m->state != MEMBER_REMOVED && !m->words && !id_eq(&m->device, &n->home.device)) {
-            return true;
-        }
-    }
-    return false;
+    return group_has_others(n->group, &n->home.device);
 }
 
 /* A joining that ended between its steps: the secret is the group's, the model or the key file not yet. */

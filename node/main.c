@@ -170,6 +170,7 @@ static int64_t held_release(struct loop *l)
             l->held_ms = TIME_NONE;
         }
         l->n->merged_due = l->n->merged_due || released > 0;
+        l->n->arrivals += released;
     }
     return l->held_ms == TIME_NONE ? TIME_NONE : clock_mono_ms(&l->n->clock) + l->held_ms - wall;
 }

@@ -6,6 +6,7 @@
 #include "base/map.h"
 #include "node/model/adopt.h"
 #include "node/share.h"
+#include "node/thinking.h"
 
 #include <string.h>
 
@@ -101,6 +102,9 @@ static int erase_body(struct erasing *x)
     }
     if (rc == 0) {
         rc = adopt_erased(s, x->touched, rows, n_rows, x->e);
+    }
+    if (rc == 0 && n_rows > 0) {
+        rc = thinking_erased(x->n, x->e);
     }
     if (rc == 0) {
         rc = orphans_forget(x);

@@ -274,12 +274,14 @@ static void merged_note(void *ctx, uint64_t ops)
 {
     struct node *n = ctx;
     n->merged_due = n->merged_due || ops > 0;
+    n->arrivals += ops;
 }
 
 static void regrouped_note(void *ctx)
 {
     struct node *n = ctx;
     n->regrouped = n->words_due = true;
+    n->arrivals++;
 }
 
 /* The group as far as this device knows it, and the machine that meets its other devices. */

@@ -65,6 +65,7 @@ struct node {
     bool pictures_due;         /* another one waits; cleared there */
     bool lock_wanted;          /* the loop is to close net and watch, then to call node_lock() */
     bool merged_due;           /* ops came in from another device: node/upkeep.h */
+    uint64_t arrivals;         /* grows with what comes in from other devices: node/thinking.c */
     bool regrouped;            /* the membership changed; cleared by the network side */
     bool words_due;            /* as regrouped; cleared by upkeep: node/words.h */
     bool wrote;                /* something was written: the loop tells the other devices; cleared there */

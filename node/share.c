@@ -24,8 +24,7 @@ static const struct {
 /* ---- the setting ------------------------------------------------------------------------------------------
  */
 
-/* The next line that says something, as source and level. */
-static bool line_next(struct bytes *rest, struct bytes *source, struct bytes *level)
+bool share_line(struct bytes *rest, struct bytes *source, struct bytes *level)
 {
     while (rest->n > 0) {
         size_t end = bytes_find(*rest, BYTES_LIT("\n"));
@@ -54,7 +53,7 @@ static int level_find(struct bytes name)
 int share_check(struct bytes value, struct err *e)
 {
     struct bytes source, level;
-    while (line_next(&value, &source, &level)) {
+    while (share_line(&value, &source, &level)) {
         if (source.n > LIMIT_NAME_BYTES || level_find(level) < 0) {
             (void)err_set(e, ERR_USAGE, "a line of 'share' is a source and one of nothing, counts, text");
             err_hint(e, "for example: selfsame config share --add \"firefox nothing\"");
@@ -68,7 +67,7 @@ enum share_level share_level_of(struct bytes setting, struct bytes source)
 {
     struct bytes name, level;
     int others = SHARE_COUNTS, own = -1;
-    while (line_next(&setting, &name, &level)) {
+    while (share_line(&setting, &name, &level)) {
         if (bytes_eq(name, source)) {
             own = level_find(level);
         } else if (bytes_eq(name, BYTES_LIT("*"))) {
@@ -92,7 +91,7 @@ const char *share_level_name(enum share_level level)
 bool share_is_set(struct bytes setting, struct bytes source)
 {
     struct bytes name, level;
-    while (line_next(&setting, &name, &level)) {
+    while (share_line(&setting, &name, &level)) {
         if (bytes_eq(name, source)) {
             return true;
         }
@@ -104,7 +103,7 @@ int share_named(struct bytes setting, int (*fn)(void *ctx, struct bytes source),
 {
     struct bytes name, level;
     int rc = 0;
-    while (rc == 0 && line_next(&setting, &name, &level)) {
+    while (rc == 0 && share_line(&setting, &name, &level)) {
         rc = fn(ctx, name);
     }
     return rc;
@@ -131,7 +130,7 @@ int share_edit(struct bytes setting, struct bytes source, struct bytes level, st
                  "for example: selfsame share firefox nothing; back again: selfsame share firefox default");
         return ERR_USAGE;
     }
-    while (line_next(&setting, &name, &had)) {
+    while (share_line(&setting, &name, &had)) {
         if (!bytes_eq(name, source)) {
             line_put(out, name, had);
         }

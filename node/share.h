@@ -25,6 +25,8 @@
 
 enum share_level { SHARE_NOTHING, SHARE_COUNTS, SHARE_TEXT };
 
+/* The next line of such a setting that says something, as source and level; *rest moves behind it. */
+bool share_line(struct bytes *rest, struct bytes *source, struct bytes *level);
 /* The value of the setting, as text. */
 int share_check(struct bytes value, struct err *e) MUST_CHECK;
 enum share_level share_level_of(struct bytes setting, struct bytes source);

@@ -29,7 +29,7 @@ enum op_space {
     SPACE_GROUP = 6, /* reserved for the membership log */
     SPACE_SUGGESTION = 7,
     SPACE_EXCERPT = 8, /* what a device shares of the text of an observation */
-    SPACE_WORK = 9,    /* which device thinks for all of them: node/infer/lease.h */
+    SPACE_WORK = 9, /* which device thinks for all of them: node/infer/lease.h; what they hand it: errand.h */
 };
 
 /* Classes of a write, in rising order of authority. */
@@ -61,6 +61,7 @@ enum op_tag {
     REG_VALID_FROM = 14, /* i64 svarint ms: validity span of a conditional or dated claim */
     REG_VALID_UNTIL = 15,
     REG_CREATED = 16, /* i64 svarint ms: capture time of what the claim was first based on */
+    REG_SEALED = 17,  /* SPACE_WORK: bytes that only the device named beside them can open */
     SET_TAG = 64,
     SET_LINK = 65,
     SET_PARENT = 66,

@@ -308,6 +308,16 @@ bool group_is_active(const struct group *g, const struct id *device)
     return state_is_active(&g->state, state_device(&g->state, device));
 }
 
+bool group_has_others(const struct group *g, const struct id *self)
+{
+    for (size_t i = 0; i < group_members(g); i++) {
+        const struct member *m = group_member_at(g, i);
+        if (m->state != MEMBER_REMOVED && !m->words && !id_eq(&m->device, self))
+            return true;
+    }
+    return false;
+}
+
 uint32_t group_self(const struct group *g)
 {
     uint32_t i = state_device(&g->state, &g->own);

@@ -116,6 +116,8 @@ const struct member *group_find(const struct group *g, const struct id *device);
 /* Active or asleep ones only. */
 const struct member *group_member_by_noise(const struct group *g, const uint8_t noise_pk[KEY_BYTES]);
 bool group_is_active(const struct group *g, const struct id *device); /* active or asleep */
+/* Whether a device has others: members that are not removed and no recovery words, besides itself. */
+bool group_has_others(const struct group *g, const struct id *self);
 /* Whose log, and up to which seq its ops count (UINT64_MAX: no cut-off). false: no member opened it. */
 bool group_log(const struct group *g, const struct id *log, struct id *device, uint64_t *cutoff);
 

@@ -124,7 +124,7 @@ step_valgrind() {
     need valgrind || return 1
     preset debug || return 1
     find build-debug/tests -maxdepth 1 -type f -executable | grep -E '/(base|crypto|store|sync)_[a-z0-9_]*_test$' | sort |
-        GROUP_SEEDS=20 FRAMES_SEEDS=4 TEST_BRIEF=1 xargs -P "$jobs" -I '{}' sh -c '
+        GROUP_SEEDS=20 FRAMES_SEEDS=4 xargs -P "$jobs" -I '{}' sh -c '
             log='"$out"'/valgrind-$(basename {}).log
             valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite,indirect \
                 --suppressions=tests/analysis/valgrind.supp {} >$log 2>&1 && echo "ok {}" && exit
@@ -134,13 +134,7 @@ step_valgrind() {
 step_constant_time() {
     need valgrind || return 1
     preset debug constant_time || return 1
-    local program bad=0 n=0
-    for program in build-debug/tests/constant_time_*; do
-        [ -x "$program" ] || continue
-        n=$((n + 1))
-        valgrind -q --error-exitcode=99 --suppressions=tests/analysis/constant_time.supp "$program" || bad=1
-    done
-    [ $n -gt 0 ] && [ $bad -eq 0 ]
+    valgrind -q --suppressions=tests/analysis/constant_time.supp build-debug/tests/constant_time
 }
 
 step_coverage() {

@@ -271,7 +271,8 @@ static int text_judge(struct ask *a, struct buf *message, bool whole, struct err
     return rc;
 }
 
-/* Remembers what the model of the settings turned out to take; another one for pictures may take other things.
+/* Remembers what the model of the settings turned out to take; another one for pictures may take other
+ * things.
  */
 static void server_learn(struct endpoint *x, const struct ask *a, struct err *e)
 {

@@ -15,11 +15,16 @@
 #ifndef NODE_INFER_LEASE_H
 #define NODE_INFER_LEASE_H
 
-#include "node/node.h"
+#include "base/log.h"
+#include "crypto/dh.h"
+#include "store/store.h"
+#include "sync/group.h"
 
-#define LEASE_MS (INT64_C(6) * 60 * 60 * 1000)
-#define LEASE_RENEW_MS (LEASE_MS / 2)
-#define LEASE_JITTER_MS (INT64_C(2) * 60 * 1000)
+#define LEASE_MS (INT64_C(6) * 60 * 60 * 1000) /* at most, and unless `think.lease` says less */
+#define LEASE_MS_MIN (INT64_C(10) * 1000)
+/* A lease of this length is renewed when half of it is over; a free one is taken within 1/180 of it. */
+#define LEASE_RENEW_MS(lease_ms) ((lease_ms) / 2)
+#define LEASE_JITTER_MS(lease_ms) ((lease_ms) / 180)
 
 struct lease {
     struct id device; /* ID_NONE: nobody */
@@ -39,8 +44,9 @@ struct lease_case {
     struct lease lease; /* as merged here */
     bool holder_gone;   /* the holder is no member any more */
     int64_t now_ms;
-    int64_t take_ms; /* when it may take a free lease: 0 = not drawn yet */
-    uint32_t random;
+    int64_t lease_ms; /* how long it takes it for */
+    int64_t take_ms;  /* when it may take a free lease: 0 = not drawn yet */
+    uint32_t random;  /* 0: at once */
 };
 enum lease_act { LEASE_LEAVE, LEASE_TAKE, LEASE_GIVE_BACK };
 struct lease_plan {
@@ -50,14 +56,33 @@ struct lease_plan {
 };
 void lease_plan(const struct lease_case *c, struct lease_plan *out);
 
+/* The device, for the lease and for errands (node/infer/errand.h); all borrowed. */
+struct lease_env {
+    struct store *store;
+    const struct group *group;
+    const struct dh_key *seal; /* its key for what is sealed to it */
+    const struct clock *clock;
+    const struct rng *rng;
+    const struct log *log;
+    struct id device;
+    bool patient; /* a free lease is left to others for a moment: not by a command, which has no time */
+    bool *wrote;  /* set when something was written for other devices */
+};
+
 /* What it keeps in memory between two looks; zeroed at first. */
 struct lease_keeper {
     struct lease lease; /* as of the last lease_keep(); nobody when it ran out or the holder is gone */
     int64_t take_ms;
 };
 /* Reads the lease and does what is due; a write is a transaction of its own. `able` and `remote` as above.
- * *next_ms: as in the plan. Of a device alone the lease is its own, or nobody's, without a write. */
-int lease_keep(struct lease_keeper *k, struct node *n, bool able, bool remote, int64_t *next_ms,
+ * *next_ms: as in the plan. Of a device alone the lease is its own, or nobody's, without a write. The device
+ * must be one that may write. */
+int lease_keep(struct lease_keeper *k, const struct lease_env *env, bool able, bool remote, int64_t *next_ms,
                struct err *e) MUST_CHECK;
+/* Who holds it by what is merged here, without doing anything: nobody when it ran out or the holder is gone.
+ * A device alone holds it when it is able. */
+int lease_look(const struct lease_env *env, bool able, struct lease *out, struct err *e) MUST_CHECK;
+/* `think.lease`: a duration from LEASE_MS_MIN to LEASE_MS. */
+int lease_check(struct bytes value, struct err *e) MUST_CHECK;
 
 #endif

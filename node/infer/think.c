@@ -349,9 +349,13 @@ static int adopt_body(struct think *t, struct adopt_summary *sum, struct err *e)
 {
     char origin[LIMIT_NAME_BYTES];
     (void)snprintf(origin, sizeof origin, "endpoint:%s", t->env.mind.model(t->env.mind.ctx));
-    const struct adopt_env env = {t->env.store, t->env.rng, t->env.claim_secret,
+    const struct adopt_env env = {t->env.store,
+                                  t->env.rng,
+                                  t->env.claim_secret,
                                   utf8_cut(bytes_str(origin), LIMIT_NAME_BYTES - 1),
-                                  clock_wall_ms(t->env.clock)};
+                                  clock_wall_ms(t->env.clock),
+                                  t->env.source.rests,
+                                  t->env.source.ctx};
     const struct thought_of of = {t->work.v, t->work.devices, t->work.n, t->env.device};
     const struct adopt_input in = {&of, &t->c, &t->k, &t->r, &t->v};
     int rc = adopt(&env, &in, sum, e);
@@ -560,6 +564,13 @@ void think_hurry(struct think *t)
 {
     t->hurry = true;
     think_wake(t);
+}
+
+void think_let_go(struct think *t)
+{
+    findings_clear(t);
+    work_clear(&t->work);
+    t->stage = STAGE_IDLE;
 }
 
 bool think_busy(const struct think *t)

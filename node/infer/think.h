@@ -60,6 +60,9 @@ int64_t think_step(struct think *t);
 void think_hurry(struct think *t);
 /* Looks again at once: something new may wait, or a setting changed. */
 void think_wake(struct think *t);
+/* Another device is to think: the batch under way is as if it had never been taken, a question that is out is
+ * not read. */
+void think_let_go(struct think *t);
 bool think_busy(const struct think *t); /* a batch is being thought about */
 bool think_asks(const struct think *t); /* a question is out */
 /* "audit", "propose", "relate", "revise", "waiting", "writing". */

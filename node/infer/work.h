@@ -4,7 +4,7 @@
 #ifndef NODE_INFER_WORK_H
 #define NODE_INFER_WORK_H
 
-#include "node/model/propose.h"
+#include "node/model/adopt.h"
 
 struct work {
     struct stored_observation v[BATCH_MAX]; /* views owned by `text` */
@@ -37,6 +37,9 @@ struct work_source {
     /* Its answer was unusable; *given_up: it was so often that it is left. One that was too large is given
      * out again in parts. In a transaction of the caller. */
     int (*failed)(void *ctx, const struct work *w, bool *given_up, struct err *e);
+    /* A proposition that is being written rests on observations of another device; in the transaction that
+     * ends with done(). NULL: nobody wants to know. */
+    int (*rests)(void *ctx, const struct rests_on *r, struct err *e);
     void *ctx;
 };
 

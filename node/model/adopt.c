@@ -19,6 +19,7 @@ struct adopting {
     struct calibration calibration;
     struct draft draft;
     struct buf seen, links, words; /* struct seen, struct claim_link, int64_t */
+    struct buf far;                /* struct claim_link: of other devices */
     uint64_t kept;                 /* claims whose evidence counts: new ones, revised ones, identical ones */
     struct err *e;
 };
@@ -46,6 +47,7 @@ static void evidence_begin(struct adopting *a)
     buf_clear(&a->seen);
     buf_clear(&a->links);
     buf_clear(&a->words);
+    buf_clear(&a->far);
 }
 
 /* Adds what the observations of `bits` say; at_ms: their time (TIME_NONE: each its own). */
@@ -59,11 +61,11 @@ static void evidence_add(struct adopting *a, uint64_t bits, bool against, int64_
             continue;
         occasion_of(a->env->claim_secret, o, &of->devices[i], s.key);
         (void)buf_append(&a->seen, &s, sizeof s);
-        if (id_eq(&of->devices[i], &of->here)) {
-            const struct claim_link l = {o->row, against};
-            (void)buf_append(&a->links, &l, sizeof l);
+        const struct claim_link l = {o->row, against};
+        bool here = id_eq(&of->devices[i], &of->here);
+        (void)buf_append(here ? &a->links : &a->far, &l, sizeof l);
+        if (here)
             (void)buf_append(&a->words, &o->row, sizeof o->row);
-        }
     }
 }
 
@@ -152,12 +154,16 @@ static int seen_write(struct adopting *a, const struct id *id)
 static int evidence_write(struct adopting *a, const struct id *id, bool worded)
 {
     char name[ID_TEXT + 16];
-    if ((a->seen.err | a->links.err | a->words.err) != 0)
+    if ((a->seen.err | a->links.err | a->words.err | a->far.err) != 0)
         return err_set(a->e, ERR_NOMEM, "gathering evidence");
     int rc = seen_write(a, id);
     const struct claim_link *l = (const struct claim_link *)(const void *)a->links.p;
     for (size_t i = 0; rc == 0 && i < a->links.n / sizeof *l; i++)
         rc = local_link_add(a->env->store, id, l[i].observation, l[i].against, a->e);
+    const struct rests_on far = {id, (const struct claim_link *)(const void *)a->far.p,
+                                 a->far.n / sizeof(struct claim_link), worded};
+    if (rc == 0 && a->env->rests != NULL)
+        rc = a->env->rests(a->env->rests_ctx, &far, a->e);
     words_name(id, name);
     return rc == 0 && worded ? local_set(a->env->store, name, buf_view(&a->words), a->e) : rc;
 }
@@ -378,11 +384,13 @@ int adopt(const struct adopt_env *env, const struct adopt_input *in, struct adop
     draft_init(&a.draft);
     buf_init(&a.seen, (size_t)16 << 20);
     buf_init(&a.links, (size_t)16 << 20);
+    buf_init(&a.far, (size_t)16 << 20);
     buf_init(&a.words, WORDS_ROWS_MAX * sizeof(int64_t));
     int rc = body(&a);
     draft_release(&a.draft);
     buf_release(&a.seen);
     buf_release(&a.links);
+    buf_release(&a.far);
     buf_release(&a.words);
     return rc != 0 ? err_wrap(e, rc, "writing what the model said") : 0;
 }
@@ -405,7 +413,7 @@ int knowns_hold(struct store *s, const struct knowns *k, bool *out, struct err *
 /* ---- erasing ----------------------------------------------------------------------------------------------
  */
 
-static bool rests_on(const struct buf *words, const struct map *erased)
+static bool words_rest_on(const struct buf *words, const struct map *erased)
 {
     for (size_t at = 0; at + sizeof(int64_t) <= words->n; at += sizeof(int64_t)) {
         if (map_find(erased, bytes_of(words->p + at, sizeof(int64_t))) != NULL)
@@ -448,10 +456,59 @@ int adopt_erased(struct store *s, const struct map *touched, const int64_t *rows
         bool found = false;
         memcpy(id.b, map_at(touched, i)->key.p, ID_BYTES);
         rc = words_load(s, &id, &words, &found, e);
-        if (rc == 0 && found && rests_on(&words, erased))
+        if (rc == 0 && found && words_rest_on(&words, erased))
             rc = life_end(s, &id, e);
     }
     buf_release(&words);
     map_free(erased);
     return rc;
+}
+
+/* ---- thought about on another device ----------------------------------------------------------------------
+ */
+
+/* *there false: no device has it any more, or not yet. */
+static int prop_there(struct store *s, const struct id *id, struct prop *p, bool *there, struct err *e)
+{
+    struct err own = ERR_INIT;
+    int rc = store_prop(s, id, false, p, &own);
+    *there = rc == 0;
+    return rc == 0 || rc == ERR_NOTFOUND || rc == ERR_FORGOTTEN ? 0 : err_set(e, rc, "%s", own.text);
+}
+
+static int words_add(struct store *s, const struct rests_on *r, struct err *e)
+{
+    char name[ID_TEXT + 16];
+    struct buf words;
+    bool found = false;
+    buf_init(&words, WORDS_ROWS_MAX * sizeof(int64_t));
+    int rc = words_load(s, r->prop, &words, &found, e);
+    for (size_t i = 0; rc == 0 && i < r->n; i++)
+        rc = buf_append(&words, &r->v[i].observation, sizeof r->v[i].observation);
+    words_name(r->prop, name);
+    rc = rc != 0 ? rc : local_set(s, name, buf_view(&words), e);
+    buf_release(&words);
+    return rc;
+}
+
+int adopt_link(struct store *s, const struct rests_on *r, struct err *e)
+{
+    struct prop p;
+    bool there = false;
+    int rc = prop_there(s, r->prop, &p, &there, e);
+    for (size_t i = 0; rc == 0 && there && i < r->n; i++)
+        rc = local_link_add(s, r->prop, r->v[i].observation, r->v[i].against, e);
+    return rc == 0 && there && r->worded ? words_add(s, r, e) : rc;
+}
+
+int adopt_unlearn(struct store *s, const struct id *prop, struct err *e)
+{
+    struct prop p;
+    bool there = false;
+    int rc = prop_there(s, prop, &p, &there, e);
+    if (rc != 0 || !there || p.kind != KIND_MODEL)
+        return rc;
+    rc = life_end(s, prop, e);
+    rc = rc != 0 ? rc : prop_there(s, prop, &p, &there, e);
+    return rc == 0 && there && (p.flags & PROP_DROPPED) != 0 ? store_forget(s, prop, NULL, 0, e) : rc;
 }

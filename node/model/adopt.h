@@ -14,6 +14,7 @@
 
 #include "base/map.h"
 #include "node/model/calibrate.h"
+#include "node/model/claim.h"
 #include "node/model/revise.h"
 
 /* What was thought about. */
@@ -27,12 +28,23 @@ struct thought_of {
 void occasion_of(struct bytes claim_secret, const struct stored_observation *o, const struct id *device,
                  uint8_t out[16]);
 
+/* A proposition and the observations of other devices that it rests on. */
+struct rests_on {
+    const struct id *prop;
+    const struct claim_link *v;
+    size_t n;
+    bool worded; /* its words do */
+};
+
 struct adopt_env {
     struct store *store;
     const struct rng *rng;
     struct bytes claim_secret;
     struct bytes origin; /* "endpoint:<model>" */
     int64_t now_ms;
+    /* Told what of other devices a proposition rests on; may be NULL. */
+    int (*rests)(void *ctx, const struct rests_on *r, struct err *e);
+    void *rests_ctx;
 };
 struct adopt_input {
     const struct thought_of *of;
@@ -50,6 +62,12 @@ int adopt(const struct adopt_env *env, const struct adopt_input *in, struct adop
 /* Whether what was shown is what is held: no known one forgotten, reworded or taken up by the user since. */
 int knowns_hold(struct store *s, const struct knowns *k, bool *out, struct err *e) MUST_CHECK;
 
+/* What another device said that `prop` rests on: links to rows of this device, and, where its words rest on
+ * them, that they do. One that is not there any more is left alone. In a transaction. */
+int adopt_link(struct store *s, const struct rests_on *r, struct err *e) MUST_CHECK;
+/* Its words rest on what was erased here meanwhile: forgotten, unless the user has a word in it. In a
+ * transaction. */
+int adopt_unlearn(struct store *s, const struct id *prop, struct err *e) MUST_CHECK;
 /* Observations were erased: claims whose wording rests on one of them are dropped, since their words cannot
  * be taken apart; the caller forgets what is dropped. `touched`: ids (keys) that had links to them. In a
  * transaction. */

@@ -10,6 +10,7 @@
 #include "node/model/adopt.h"
 #include "node/pictures.h"
 #include "node/share.h"
+#include "node/thinking.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -157,6 +158,7 @@ static int forget_body(struct node *n, void *ctx, struct err *e)
     }
     if (rc == 0) {
         rc = adopt_erased(n->store, f->touched, f->rows, f->n, e);
+        rc = rc != 0 ? rc : thinking_erased(n, e);
     }
     if (rc == 0) {
         rc = orphans_forget(n, f, e);

@@ -26,10 +26,12 @@ int put_thinking(struct node *n, cJSON *doc, struct err *e)
         {"tokens_in", s.stats.tokens_in}, {"tokens_out", s.stats.tokens_out},
         {"added", s.stats.added},         {"raised", s.stats.raised},
         {"lowered", s.stats.lowered},     {"revised", s.stats.revised},
+        {"errands", s.errands},           {"handed", s.handed},
     };
     bool ok = put_bool(o, "configured", s.configured) == 0 && put_bool(o, "busy", s.busy) == 0 &&
               put_str(o, "stage", s.stage) == 0 && put_str(o, "model", s.model) == 0 &&
-              put_str(o, "trouble", s.trouble) == 0 && put_time(o, "failed_at", s.stats.failed_ms) == 0;
+              put_str(o, "trouble", s.trouble) == 0 && put_str(o, "device", s.thinker) == 0 &&
+              put_bool(o, "here", s.here) == 0 && put_time(o, "failed_at", s.stats.failed_ms) == 0;
     for (size_t i = 0; ok && i < sizeof(numbers) / sizeof(numbers[0]); i++) {
         ok = put_num(o, numbers[i].key, (double)numbers[i].v) == 0;
     }
@@ -57,7 +59,7 @@ static int start(struct node *n, bool all, struct err *e)
 {
     struct thinking_state s;
     int rc = thinking_look(n, &s, e);
-    if (rc == 0 && !s.configured) {
+    if (rc == 0 && !s.configured && (s.here || id_none(&s.lease.device))) {
         (void)err_set(e, ERR_NOTFOUND, "no language model is set");
         err_hint(e, "selfsame config endpoint.url URL, then: selfsame config endpoint.model NAME");
         return ERR_NOTFOUND;

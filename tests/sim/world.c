@@ -102,7 +102,7 @@ static int64_t sooner(int64_t a, int64_t b)
 
 static int64_t next_event(const struct sim *x)
 {
-    int64_t at = sooner(network_next(x), x->now + 60 * MINUTE);
+    int64_t at = sooner(network_next(x), x->now + (x->healing ? 5 * SECOND : 60 * MINUTE));
     for (size_t i = 0; i < x->n; i++) {
         const struct device *d = &x->device[i];
         if (d->gone)

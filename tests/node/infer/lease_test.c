@@ -12,7 +12,7 @@ static const struct id laptop = {{1}}, phone = {{2}};
 
 static struct lease_case asks(const struct id *self, bool able)
 {
-    return (struct lease_case){.self = *self, .able = able, .now_ms = NOW, .random = 30000};
+    return (struct lease_case){.self = *self, .able = able, .now_ms = NOW, .lease_ms = LEASE_MS, .random = 30000};
 }
 
 static void held_by(struct lease_case *c, const struct id *device, int64_t until_ms)
@@ -97,7 +97,7 @@ static void a_holder_renews_at_half_time_and_gives_back_what_it_cannot_use(void 
     held_by(&c, &laptop, NOW + LEASE_MS);
     lease_plan(&c, &plan);
     assert_int_equal(plan.act, LEASE_LEAVE);
-    assert_true(plan.next_ms == NOW + LEASE_MS - LEASE_RENEW_MS);
+    assert_true(plan.next_ms == NOW + LEASE_MS - LEASE_RENEW_MS(LEASE_MS));
     c.now_ms = plan.next_ms;
     lease_plan(&c, &plan);
     assert_int_equal(plan.act, LEASE_TAKE);
@@ -121,10 +121,17 @@ static void a_device_alone_writes_nothing(void **state)
     tmp_dir_make(&dir);
     struct node *n = household_add(&dir, "laptop");
     assert_int_equal(store_digest(n->store, &before, &e), 0);
-    assert_int_equal(lease_keep(&k, n, true, false, &next, &e), 0);
+    bool wrote = false;
+    const struct lease_env env = {.store = n->store,
+                                  .group = n->group,
+                                  .clock = &n->clock,
+                                  .rng = &n->rng,
+                                  .device = n->home.device,
+                                  .wrote = &wrote};
+    assert_int_equal(lease_keep(&k, &env, true, false, &next, &e), 0);
     assert_true(id_eq(&k.lease.device, &n->home.device) && next == TIME_NONE);
-    assert_int_equal(lease_keep(&k, n, false, false, &next, &e), 0);
-    assert_true(id_none(&k.lease.device));
+    assert_int_equal(lease_keep(&k, &env, false, false, &next, &e), 0);
+    assert_true(id_none(&k.lease.device) && !wrote);
     assert_int_equal(store_digest(n->store, &after, &e), 0);
     assert_memory_equal(before.b, after.b, HASH_BYTES);
     node_close(n);

@@ -229,6 +229,84 @@ static void announcements_keep_their_distance(void **state)
     discover_close(d);
 }
 
+/* ---- what a stranger who listens for two hours has in hand */
+
+#define LISTENED_MS (2 * MS_HOUR)
+#define HEARD_MAX 400
+
+static int64_t passed; /* since the test began; both clocks */
+
+static int64_t passing_mono(void *ctx)
+{
+    return mono(ctx) + passed;
+}
+
+static int64_t passing_wall(void *ctx)
+{
+    return wall(ctx) + passed;
+}
+
+struct heard {
+    uint8_t packet[HEARD_MAX][BEACON_PACKET_BYTES];
+    int64_t gap_ms[HEARD_MAX];
+    size_t n;
+};
+
+/* Steps the speaker through two hours; takes each packet down as it came over the network. */
+static void listen_two_hours(struct discover *speaker, struct discover *listener, struct heard *h)
+{
+    int64_t before = 0;
+    while (passed < LISTENED_MS) {
+        struct beacon b;
+        assert_true(h->n < HEARD_MAX);
+        assert_true(hears(listener, speaker, &b));
+        beacon_pack(&b, h->packet[h->n]);
+        h->gap_ms[h->n++] = passed - before;
+        before = passed;
+        passed += discover_step(speaker) - passing_mono(NULL);
+    }
+}
+
+/* How many runs of four bytes, kind and port aside, are in more than one packet, at whatever place. */
+static size_t runs_again(const struct heard *h)
+{
+    size_t again = 0;
+    for (size_t a = 0; a < h->n; a++) {
+        for (size_t b = a + 1; b < h->n; b++) {
+            for (size_t i = 1; i + 4 <= BEACON_PACKET_BYTES - 2; i++)
+                again += memmem(h->packet[b] + 1, BEACON_BYTES, h->packet[a] + i, 4) != NULL;
+        }
+    }
+    return again;
+}
+
+static void two_hours_of_beacons_share_nothing_but_kind_and_port(void **state)
+{
+    (void)state;
+    static struct heard h;
+    struct clock virtual = {.wall_ms = passing_wall, .mono_ms = passing_mono};
+    uint16_t udp = free_port();
+    passed = 0;
+    h.n = 0;
+    real = virtual;
+    struct discover *speaker = open_on("127.0.0.1", udp, 4711);
+    struct discover *listener = open_on("127.0.0.1", udp, 4712);
+    discover_member(speaker, secret, &one);
+    listen_two_hours(speaker, listener, &h);
+    assert_true(h.n >= LISTENED_MS / DISCOVER_EVERY_MS);
+    assert_int_equal(runs_again(&h), 0);
+    size_t differ = 0;
+    for (size_t i = 1; i < h.n; i++) {
+        assert_int_equal(h.packet[i][0], BEACON_MEMBER);
+        assert_memory_equal(h.packet[i] + BEACON_PACKET_BYTES - 2, h.packet[0] + BEACON_PACKET_BYTES - 2, 2);
+        assert_true(h.gap_ms[i] <= DISCOVER_EVERY_MS);
+        differ += h.gap_ms[i] / 100 != h.gap_ms[i - 1] / 100;
+    }
+    assert_true(differ > h.n / 2); /* no rhythm of its own */
+    discover_close(speaker);
+    discover_close(listener);
+}
+
 static void garbage_from_one_address_is_dropped_in_bulk(void **state)
 {
     (void)state;
@@ -263,6 +341,7 @@ int main(void)
         T(a_pairing_host_is_heard_while_its_code_is_shown),
         T(who_has_nothing_to_say_is_silent),
         T(announcements_keep_their_distance),
+        T(two_hours_of_beacons_share_nothing_but_kind_and_port),
         T(garbage_from_one_address_is_dropped_in_bulk),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
