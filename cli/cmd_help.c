@@ -1,6 +1,7 @@
 /* help, completion, version. */
 #include "cli/run.h"
 
+#include "base/check.h"
 #include "cli/help.h"
 
 #include <string.h>
@@ -45,6 +46,34 @@ static int print_man(struct run *r, const char *program)
     return ok ? 0 : err_set(&r->err, ERR_USAGE, "there is no manual page of '%s'", program);
 }
 
+/* All commands as one document, or the one named. */
+static int help_json(const struct command *only)
+{
+    cJSON *doc = cJSON_CreateObject();
+    CHECK(doc != NULL && cJSON_AddNumberToObject(doc, "schema", 1) != NULL);
+    cJSON *list = cJSON_AddArrayToObject(doc, "commands");
+    CHECK(list != NULL);
+    for (const struct command *c = commands; c->name != NULL; c++) {
+        if (only != NULL && c != only) {
+            continue;
+        }
+        cJSON *o = cJSON_CreateObject();
+        CHECK(o != NULL && cJSON_AddItemToArray(list, o) &&
+              cJSON_AddStringToObject(o, "name", c->name) != NULL &&
+              cJSON_AddStringToObject(o, "summary", c->summary) != NULL &&
+              cJSON_AddStringToObject(o, "usage", c->usage) != NULL &&
+              cJSON_AddBoolToObject(o, "reads", c->reads) != NULL);
+        cJSON *options = cJSON_AddArrayToObject(o, "options");
+        for (size_t i = 0; i < options_count(c->options); i++) {
+            cJSON *name = cJSON_CreateString(c->options[i].name);
+            CHECK(options != NULL && name != NULL && cJSON_AddItemToArray(options, name));
+        }
+    }
+    run_print(doc, stdout);
+    cJSON_Delete(doc);
+    return 0;
+}
+
 int cmd_help(struct run *r)
 {
     const char *name = args_at(&r->args, 0);
@@ -58,7 +87,10 @@ int cmd_help(struct run *r)
         return 0;
     }
     const struct command *c = name != NULL ? command_find(name) : NULL;
-    return name != NULL && c == NULL ? unknown_topic(r, name) : help_print(&r->style, c);
+    if (name != NULL && c == NULL) {
+        return unknown_topic(r, name);
+    }
+    return r->json ? help_json(c) : help_print(&r->style, c);
 }
 
 int cmd_completion(struct run *r)

@@ -605,7 +605,8 @@ const struct command commands[] = {
         .name = "help",
         .summary = "explain a command or a topic",
         .usage = "[COMMAND|TOPIC]\n--man [selfsame|selfsamed]",
-        .about = "With --man prints the source of the manual page.",
+        .about = "With --man prints the source of the manual page; with --json the commands, their usage and "
+                 "options.",
         .examples = "selfsame help import\nselfsame help audit\nselfsame help --man | man -l -",
         .options = {{.name = "man", .type = VALUE_FLAG, .help = "print the manual page as roff"}},
         .args = {{.name = "TOPIC", .type = VALUE_COMMAND}},

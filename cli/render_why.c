@@ -141,12 +141,33 @@ static void draw_counts(struct page *p, const cJSON *answer)
     }
 }
 
+/* Whether the counts and the evidence are of more than one device: then each piece of evidence names its own.
+ */
+static bool several_devices(const cJSON *answer)
+{
+    static const char *const lists[] = {"counts", "evidence"};
+    const char *first = NULL;
+    for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
+        const cJSON *o = NULL;
+        cJSON_ArrayForEach(o, doc_get(answer, lists[i]))
+        {
+            const char *device = doc_text(o, "device");
+            first = first == NULL && device[0] != '\0' ? device : first;
+            if (device[0] != '\0' && strcmp(first, device) != 0) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
 static void draw_evidence(struct page *p, const cJSON *answer)
 {
     const cJSON *o = NULL;
     const cJSON *list = doc_get(answer, "evidence");
     char shown[TIME_TEXT], total[TIME_TEXT];
     int n = cJSON_GetArraySize(list);
+    bool named = several_devices(answer);
     double all = doc_number(answer, "evidence_total");
     if (n == 0) {
         return;
@@ -164,9 +185,13 @@ static void draw_evidence(struct page *p, const cJSON *answer)
         rail(p, false);
         page_paint(p, supports ? PAINT_GOOD : PAINT_BAD, supports ? "+ " : "- ");
         draw_when(p, doc_time(o, "time"));
+        if (named) {
+            page_cell(p, PAINT_NONE, doc_text(o, "device"), DEVICE_COLUMNS, false);
+            page_blanks(p, 2);
+        }
         page_cell(p, PAINT_NONE, doc_text(o, "source"), SOURCE_COLUMNS, false);
         page_blanks(p, 2);
-        draw_gist(p, o, 3 + 2 + 18 + SOURCE_COLUMNS + 2);
+        draw_gist(p, o, 3 + 2 + 18 + SOURCE_COLUMNS + 2 + (named ? DEVICE_COLUMNS + 2u : 0));
         page_line(p);
     }
 }

@@ -461,9 +461,14 @@ static void written_name(const uint8_t key[16], char out[WRITTEN_NAME])
     id_text(&id, out + sizeof(WRITTEN_PREFIX) - 1);
 }
 
-/* The most telling field of an observation. */
-static struct bytes words_of(const struct stored_observation *o)
+/* What an observation says: title and text, or the most telling field of it. */
+static struct bytes words_of(const struct stored_observation *o, struct buf *joined)
 {
+    if (o->title.n > 0 && o->text.n > 0 && buf_bytes(joined, utf8_cut(o->title, SHARE_EXCERPT_BYTES)) == 0 &&
+        buf_bytes(joined, BYTES_LIT(": ")) == 0 &&
+        buf_bytes(joined, utf8_cut(o->text, SHARE_EXCERPT_BYTES)) == 0) {
+        return utf8_cut(buf_view(joined), SHARE_EXCERPT_BYTES);
+    }
     const struct bytes fields[] = {o->title, o->text, o->command, o->url, o->app};
     for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
         if (fields[i].n > 0) {
@@ -488,23 +493,25 @@ static int excerpt_forget(struct node *n, const struct id *id, struct err *e)
 static int excerpt_write(struct publish *p, const struct wanted *w, struct id *id)
 {
     struct stored_observation o;
-    struct buf time;
+    struct buf time, joined;
     int rc = local_observation(p->n->store, w->row, &o, p->e);
     if (rc != 0) {
         return rc;
     }
     rng_fill(&p->n->rng, id->b, ID_BYTES);
     buf_init(&time, 16);
+    buf_init(&joined, 2 * SHARE_EXCERPT_BYTES + 2);
     wr_svarint(&time, o.time_ms);
     draft_reset(&p->draft, SPACE_EXCERPT, CLASS_MODEL, id);
     draft_reg(&p->draft, REG_NAME, o.source, NULL, 0);
-    draft_reg(&p->draft, REG_VALUE, words_of(&o), NULL, 0);
+    draft_reg(&p->draft, REG_VALUE, words_of(&o, &joined), NULL, 0);
     draft_reg(&p->draft, REG_CREATED, buf_view(&time), NULL, 0);
     for (size_t i = 0; i < w->n; i++) {
         draft_set_add(&p->draft, SET_PARENT, bytes_of(w->parents[i].b, ID_BYTES));
     }
     rc = store_write(p->n->store, &p->draft, p->e);
     buf_release(&time);
+    buf_release(&joined);
     return rc;
 }
 

@@ -110,6 +110,10 @@ while read -r command option; do
 done < <(cd "$here/../.." && grep -rhoE "selfsame [a-z]+( [a-z]+)? --[a-z-]+" --include=*.c --include=*.h node cli sync store |
     sed -E 's/selfsame ([a-z]+).* (--[a-z-]+)/\1 \2/' | sort -u)
 
+run help --json
+check "help --json lists the commands" eval 'status_is 0 && has_keys commands name summary usage reads options && said "\"name\":\"pair\""'
+run help pair --json
+check "help COMMAND --json is of that one" eval 'status_is 0 && has_keys commands && said "\"stop\"" && ! said "\"name\":\"show\""'
 run help --man
 check "help --man is a manual page" eval 'status_is 0 && said ".TH SELFSAME 1"'
 for shell in bash zsh fish; do

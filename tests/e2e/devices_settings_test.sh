@@ -33,6 +33,21 @@ check "but no wider sharing" test "$(level desktop bash)/$(others desktop)" = te
 on desktop share '*' default
 check "back to the default" test "$(others desktop)" = counts
 
+# --- evidence of two devices: content only where it is shared, and whose it is
+for name in laptop desktop; do
+    on $name import jsonl "$TEST_DATA/demo/notes.jsonl"
+done
+check "both have seen the same notes" until_so 20 same laptop desktop
+names_its_device() {
+    on "$1" why "$(id_on "$1" "Is vegetarian")"
+    grep -q "+ 2026-05-12 06:10  $2 *note *groceries: I am vegetarian, so no chorizo" "$work/out"
+}
+check "why on the desktop quotes what the laptop shares, in full" until_so 20 names_its_device desktop laptop
+check "and what is its own" names_its_device desktop desktop
+check "the laptop sees what is its own" names_its_device laptop laptop
+check "and not what the desktop keeps to itself" eval '! names_its_device laptop desktop'
+check "but that it counts" grep -q "desktop *note *1 for" "$work/out"
+
 # --- discovery
 on desktop config discovery off
 check "discovery is a setting" test "$status" -eq 0
