@@ -280,11 +280,12 @@ int thinking_erased(struct node *n, struct err *e)
     return handing_erased(&env, e);
 }
 
-/* A question that is out waits in the endpoint's queue while that rests or is over budget. */
+/* A question that is out waits in the endpoint's queue while that rests or is over budget; a device that may
+ * not think because its endpoint cannot be asked says what is wrong with that. */
 static void trouble_of(struct node *n, const struct thinking *x, struct thinking_state *out)
 {
     struct err e = ERR_INIT;
-    bool waits = out->busy && endpoint_ready(n->endpoint, &e) != 0;
+    bool waits = (out->busy || !is_thinker(x)) && endpoint_ready(n->endpoint, &e) != 0;
     const char *own = think_asks(x->think) ? "" : think_trouble(x->think); /* asking again, it goes on */
     (void)snprintf(out->trouble, sizeof out->trouble, "%s", waits ? e.text : own);
 }
