@@ -273,6 +273,8 @@ bool scan_next(struct scan *s, struct hit *h)
     return false;
 }
 
+#define PASSES_MAX 8 /* of one text; more: it is dropped */
+
 static void put_placeholder(struct buf *out, const struct hit *h)
 {
     static const char *const names[REDACT_CLASSES] = {"CARD",   "IBAN",  "SECRET", "SECRET",
@@ -286,22 +288,45 @@ static void put_placeholder(struct buf *out, const struct hit *h)
     buf_put(out, ']');
 }
 
-int redact(struct bytes in, unsigned classes, enum redact_context context, struct buf *out,
-           struct redact_counts *counts)
+/* One pass over `in`; the number of hits. */
+static size_t pass(struct bytes in, unsigned classes, enum redact_context context, struct buf *out,
+                   struct redact_counts *counts)
 {
     struct scan s;
     struct hit h;
-    size_t done = 0;
+    size_t done = 0, n = 0;
     scan_init(&s, in, classes, context);
     while (scan_next(&s, &h)) {
         buf_append(out, in.p + done, h.from - done);
         put_placeholder(out, &h);
         counts->n[h.cls]++;
         done = h.to;
+        n++;
     }
     if (done < in.n)
         buf_append(out, in.p + done, in.n - done);
-    return out->err;
+    return n;
+}
+
+/* What is left beside a placeholder may have the structure of a secret that the whole had not, so what was
+ * changed is looked at again. */
+int redact(struct bytes in, unsigned classes, enum redact_context context, struct buf *out,
+           struct redact_counts *counts)
+{
+    const unsigned structured = REDACT_BIT(REDACT_CARD) | REDACT_BIT(REDACT_IBAN) | REDACT_BIT(REDACT_TOKEN);
+    struct buf text;
+    size_t begin = out->n, n = pass(in, classes, context, out, counts);
+    buf_init(&text, out->max);
+    for (int i = 0; n > 0 && out->err == 0 && i < PASSES_MAX; i++) {
+        buf_clear(&text);
+        if (buf_bytes(&text, bytes_slice(buf_view(out), begin, SIZE_MAX)) != 0)
+            break;
+        out->n = begin;
+        n = pass(buf_view(&text), classes & structured, context, out, counts);
+    }
+    int rc = out->err != 0 ? out->err : text.err != 0 ? text.err : n > 0 ? ERR_LIMIT : 0;
+    buf_release(&text);
+    return rc;
 }
 
 size_t redact_find(struct bytes in, unsigned classes, enum redact_context context, struct redact_span *spans,

@@ -326,6 +326,14 @@ static void redacting_twice_changes_nothing(void **state)
     }
 }
 
+/* Behind it stood a telephone number, so that it was too long for a token; then it was not. */
+static void what_is_left_beside_a_placeholder_is_looked_at_again(void **state)
+{
+    (void)state;
+    becomes(REDACT_URL, REDACT_ALL, "+1-\"YYz7Q~Sudoqwap1PnzEBA3zqBK~i5uesDIv.C234-567-8901 and",
+            "+1-\"[SECRET:azure][PHONE] and");
+}
+
 static void full_output_is_an_error(void **state)
 {
     (void)state;
@@ -440,6 +448,7 @@ int main(void)
         cmocka_unit_test(classes_that_are_off_find_nothing),
         cmocka_unit_test(spans_are_ordered_and_counts_agree),
         cmocka_unit_test(redacting_twice_changes_nothing),
+        cmocka_unit_test(what_is_left_beside_a_placeholder_is_looked_at_again),
         cmocka_unit_test(full_output_is_an_error),
         cmocka_unit_test(work_stays_linear_on_hostile_input),
     };
