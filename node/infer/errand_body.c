@@ -53,10 +53,9 @@ static void pad(struct buf *out, size_t from)
 /* Only zeros up to the next multiple. */
 static int padding_read(struct rd *r, size_t content)
 {
-    size_t n = rd_left(r);
-    struct bytes zeros = rd_bytes(r, n);
-    bool plain = n < ERRAND_PAD && content % ERRAND_PAD == 0;
-    for (size_t i = 0; plain && i < n; i++)
+    struct bytes zeros = rd_bytes(r, rd_left(r));
+    bool plain = zeros.n < ERRAND_PAD && content % ERRAND_PAD == 0;
+    for (size_t i = 0; plain && i < zeros.n; i++)
         plain = zeros.p[i] == 0;
     return r->err != 0 ? r->err : plain ? 0 : ERR_FORMAT;
 }
