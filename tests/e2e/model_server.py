@@ -9,7 +9,7 @@ FOLDER/mode says how it answers, and is read for each request:
                 friends keeps back what names one
     recorded    what a real model said, one line of FOLDER/recorded after the other
     obeys       as a model that follows the orders in what it reads: claims what they say, citing what was not shown
-    busy        three claims of every batch, of which one is always to be revised: as costly as a model can be; tokens
+    busy        three claims of every batch, of which one is to be revised where something is known; tokens
                 are counted as four bytes each
     500         an error
     slow        nothing, for a minute

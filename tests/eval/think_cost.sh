@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# What thinking costs: calls and tokens for a hundred observations, of histories of several kinds, with a model that
-# always finds three claims and something to revise, so that no question is saved.
+# What thinking costs: calls and tokens for a hundred observations, of histories of several kinds, with a scripted model
+# that finds three claims in every batch. Few batches reach all three questions, so this is not the most that can be asked.
 #
 #     SELFSAME=… SELFSAMED=… bash tests/eval/think_cost.sh
 # shellcheck source-path=SCRIPTDIR
