@@ -221,3 +221,15 @@ void secret_wipe(struct secret *s)
 {
     mem_wipe(s, sizeof *s);
 }
+
+bool bytes_line(struct bytes *rest, struct bytes *line)
+{
+    while (rest->n > 0) {
+        size_t end = bytes_find(*rest, BYTES_LIT("\n"));
+        *line = bytes_trim(bytes_slice(*rest, 0, end == SIZE_MAX ? rest->n : end));
+        *rest = end == SIZE_MAX ? BYTES_NONE : bytes_slice(*rest, end + 1, SIZE_MAX);
+        if (line->n > 0)
+            return true;
+    }
+    return false;
+}

@@ -32,6 +32,8 @@ bool bytes_eq(struct bytes a, struct bytes b);
 int bytes_cmp(struct bytes a, struct bytes b);
 /* Bytes [from, from+n), clipped to what is there. */
 struct bytes bytes_slice(struct bytes b, size_t from, size_t n);
+/* Takes the next line that is not blank off *rest, trimmed; false: there is none. */
+bool bytes_line(struct bytes *rest, struct bytes *line);
 /* ASCII case-insensitive equality and search; find returns SIZE_MAX when absent. */
 bool bytes_ieq(struct bytes a, struct bytes b);
 size_t bytes_find(struct bytes hay, struct bytes needle);

@@ -10,6 +10,11 @@
 #define MS_HOUR INT64_C(3600000)
 #define MS_DAY INT64_C(86400000)
 #define TIME_NONE INT64_MIN /* no time given */
+/* The earlier of two deadlines, either of which may be TIME_NONE: never. */
+static inline int64_t time_earlier(int64_t a, int64_t b)
+{
+    return a == TIME_NONE || (b != TIME_NONE && b < a) ? b : a;
+}
 
 struct civil {
     int year, month, day;     /* month 1..12, day 1..31 */

@@ -153,11 +153,6 @@ static int sides_follow(struct loop *l, struct err *e)
 /* ---- deadlines --------------------------------------------------------------------------------------------
  */
 
-static int64_t earlier(int64_t a, int64_t b)
-{
-    return a == TIME_NONE || (b != TIME_NONE && b < a) ? b : a;
-}
-
 /* Merges held ops that are due; remembers when the next one is. Returns that as monotonic time. */
 static int64_t held_release(struct loop *l)
 {
@@ -198,22 +193,22 @@ static int64_t sides_step(struct loop *l)
 {
     struct node *n = l->n;
     int64_t next = watch_step(l->watch);
-    next = earlier(next, held_release(l));
-    next = earlier(next, upkeep(l));
+    next = time_earlier(next, held_release(l));
+    next = time_earlier(next, upkeep(l));
     if (n->wrote) {
         n->wrote = false;
         net_changed(n->net);
     }
-    next = earlier(next, net_step(n->net));
-    next = earlier(next, pairing_step(n->pairing));
-    next = earlier(next, embed_step(embedding(n)));
-    next = earlier(next, thinking_step(n)); /* may ask */
-    next = earlier(next, pictures_step(n));
-    next = earlier(next, screen_step(n));
-    next = earlier(next, endpoint_step(n->endpoint));
-    next = earlier(next, pictures_step(n)); /* may have been answered, and ask on */
-    next = earlier(next, thinking_step(n));
-    next = earlier(next, endpoint_step(n->endpoint));
+    next = time_earlier(next, net_step(n->net));
+    next = time_earlier(next, pairing_step(n->pairing));
+    next = time_earlier(next, embed_step(embedding(n)));
+    next = time_earlier(next, thinking_step(n)); /* may ask */
+    next = time_earlier(next, pictures_step(n));
+    next = time_earlier(next, screen_step(n));
+    next = time_earlier(next, endpoint_step(n->endpoint));
+    next = time_earlier(next, pictures_step(n)); /* may have been answered, and ask on */
+    next = time_earlier(next, thinking_step(n));
+    next = time_earlier(next, endpoint_step(n->endpoint));
     bool more =
         n->wrote || n->regrouped || (n->merged_due && l->merged_ms == 0 && node_may_write(n, NULL) == 0);
     return more ? 0 : next;

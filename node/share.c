@@ -26,18 +26,14 @@ static const struct {
 
 bool share_line(struct bytes *rest, struct bytes *source, struct bytes *level)
 {
-    while (rest->n > 0) {
-        size_t end = bytes_find(*rest, BYTES_LIT("\n"));
-        struct bytes line = bytes_trim(bytes_slice(*rest, 0, end == SIZE_MAX ? rest->n : end));
-        *rest = end == SIZE_MAX ? BYTES_NONE : bytes_slice(*rest, end + 1, SIZE_MAX);
-        size_t gap = bytes_find(line, BYTES_LIT(" "));
-        *source = bytes_slice(line, 0, gap == SIZE_MAX ? line.n : gap);
-        *level = gap == SIZE_MAX ? BYTES_NONE : bytes_trim(bytes_slice(line, gap, SIZE_MAX));
-        if (line.n > 0) {
-            return true;
-        }
+    struct bytes line;
+    if (!bytes_line(rest, &line)) {
+        return false;
     }
-    return false;
+    size_t gap = bytes_find(line, BYTES_LIT(" "));
+    *source = bytes_slice(line, 0, gap == SIZE_MAX ? line.n : gap);
+    *level = gap == SIZE_MAX ? BYTES_NONE : bytes_trim(bytes_slice(line, gap, SIZE_MAX));
+    return true;
 }
 
 static int level_find(struct bytes name)

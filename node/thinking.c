@@ -201,11 +201,6 @@ static int64_t mono_of(const struct node *n, int64_t wall_ms)
     return wall_ms == TIME_NONE ? TIME_NONE : clock_mono_ms(&n->clock) + (in_ms > 0 ? in_ms : 0);
 }
 
-static int64_t earlier(int64_t a, int64_t b)
-{
-    return a == TIME_NONE || (b != TIME_NONE && b < a) ? b : a;
-}
-
 #define TIDY_MS (60 * MS_MINUTE)
 
 static void complain(struct thinking *x, int rc, const struct err *e)
@@ -256,7 +251,7 @@ int64_t thinking_step(struct node *n)
     handing_tend(x);
     int64_t next = think_step(x->think);
     n->wrote = n->wrote || think_stats(x->think)->batches > before;
-    return earlier(next, earlier(mono_of(n, x->lease_ms), mono_of(n, x->handing_ms)));
+    return time_earlier(next, time_earlier(mono_of(n, x->lease_ms), mono_of(n, x->handing_ms)));
 }
 
 void thinking_wake(struct node *n, bool hurry)

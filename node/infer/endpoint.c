@@ -19,11 +19,6 @@ int64_t endpoint_now(const struct endpoint *x)
     return clock_mono_ms(&x->n->clock);
 }
 
-static int64_t earlier(int64_t a, int64_t b)
-{
-    return a == TIME_NONE || (b != TIME_NONE && b < a) ? b : a;
-}
-
 /* A number between 0 and n. */
 static int64_t chance(struct endpoint *x, int64_t n)
 {
@@ -301,7 +296,7 @@ static struct ask *turn(const struct endpoint *x, int64_t *next)
             continue;
         }
         if (a->not_before_ms > now) {
-            *next = earlier(*next, a->not_before_ms);
+            *next = time_earlier(*next, a->not_before_ms);
         } else if (best == NULL || a->priority < best->priority) {
             best = a;
         }
@@ -363,7 +358,7 @@ static bool may_send(struct endpoint *x, int64_t *next)
 {
     int64_t now = endpoint_now(x);
     if (x->rest_until_ms > now) {
-        *next = earlier(*next, x->rest_until_ms);
+        *next = time_earlier(*next, x->rest_until_ms);
         return false;
     }
     /* After a rest one request finds out. */
@@ -374,7 +369,7 @@ static bool may_send(struct endpoint *x, int64_t *next)
     struct err e = ERR_INIT;
     int rc = key_have(x, &e);
     if (rc != 0 && x->key.state == KEY_FAILED) {
-        *next = earlier(*next, x->key.until_ms);
+        *next = time_earlier(*next, x->key.until_ms);
     }
     return rc == 0;
 }
@@ -397,7 +392,7 @@ static int64_t send_due(struct endpoint *x)
         }
         if (rc != 0) {
             int64_t wait = meter_renews_ms(x->n) - clock_wall_ms(&x->n->clock);
-            return earlier(next, endpoint_now(x) + wait);
+            return time_earlier(next, endpoint_now(x) + wait);
         }
         rc = ask_send(x, a, &e);
         if (rc != 0) {
@@ -463,16 +458,16 @@ int64_t endpoint_step(struct endpoint *x)
     while (told < DELIVERIES_A_STEP && deliver(x)) {
         told++;
     }
-    int64_t next = earlier(send_due(x), key_due);
+    int64_t next = time_earlier(send_due(x), key_due);
     if (x->key.state == KEY_FETCHING) {
-        next = earlier(next, x->key.child.until_ms);
+        next = time_earlier(next, x->key.child.until_ms);
     }
     for (const struct ask *a = x->asks; a != NULL; a = a->next) {
         if (a->done) {
             return endpoint_now(x);
         }
         if (a->http != NULL) {
-            next = earlier(next, http_due(x, a->http));
+            next = time_earlier(next, http_due(x, a->http));
         }
     }
     return next;

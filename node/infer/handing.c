@@ -192,26 +192,13 @@ static int outcome_set(struct store *s, uint64_t number, const char *text, struc
     return rc > 0 ? 0 : rc;
 }
 
-static void sources_put(const struct work *w, struct buf *out)
-{
-    for (size_t i = 0; i < w->n; i++) {
-        bool before = false;
-        for (size_t k = 0; k < i && !before; k++)
-            before = bytes_eq(w->v[k].source, w->v[i].source);
-        if (!before && out->n > 0)
-            (void)buf_put(out, '\n');
-        if (!before)
-            (void)buf_bytes(out, w->v[i].source);
-    }
-}
-
 static int sent_note(const struct lease_env *env, const struct work *w, struct handed *h, size_t bytes,
                      struct err *e)
 {
     const struct member *m = group_find(env->group, &h->to);
     struct buf sources;
     buf_init(&sources, BATCH_MAX * (LIMIT_NAME_BYTES + 1));
-    sources_put(w, &sources);
+    work_sources(w, &sources);
     struct sent_row r = {.time_ms = h->made_ms,
                          .purpose = BYTES_LIT("errand"),
                          .sources = buf_view(&sources),
@@ -467,11 +454,6 @@ static int gather_all(struct handing *x, struct gathered *g, const struct lease 
     return rc;
 }
 
-static int64_t sooner(int64_t a, int64_t b)
-{
-    return a == TIME_NONE || (b != TIME_NONE && b < a) ? b : a;
-}
-
 int handing_step(struct handing *x, const struct lease *lease, int64_t *next_ms, struct err *e)
 {
     struct tending t = {x, lease};
@@ -489,7 +471,7 @@ int handing_step(struct handing *x, const struct lease *lease, int64_t *next_ms,
     g.hurry = x->hurry;
     rc = gather_all(x, &g, lease, HANDED_MAX - (size_t)c.errands, e);
     if (rc == 0)
-        *next_ms = sooner(*next_ms, g.next_ms);
+        *next_ms = time_earlier(*next_ms, g.next_ms);
     gathered_release(&g);
     return rc;
 }

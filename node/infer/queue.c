@@ -20,18 +20,6 @@
 /* ---- settings ---------------------------------------------------------------------------------------------
  */
 
-static bool line_next(struct bytes *rest, struct bytes *line)
-{
-    while (rest->n > 0) {
-        size_t end = bytes_find(*rest, BYTES_LIT("\n"));
-        *line = bytes_trim(bytes_slice(*rest, 0, end == SIZE_MAX ? rest->n : end));
-        *rest = end == SIZE_MAX ? BYTES_NONE : bytes_slice(*rest, end + 1, SIZE_MAX);
-        if (line->n > 0)
-            return true;
-    }
-    return false;
-}
-
 static int name_check(struct bytes name, struct err *e)
 {
     bool valid = name.n >= 1 && name.n <= 64;
@@ -49,7 +37,7 @@ int source_lines_check(struct bytes value, struct err *e)
 {
     struct bytes line;
     int rc = 0;
-    while (rc == 0 && line_next(&value, &line))
+    while (rc == 0 && bytes_line(&value, &line))
         rc = name_check(line, e);
     return rc;
 }
@@ -58,7 +46,7 @@ int endpoint_sources_check(struct bytes value, struct err *e)
 {
     struct bytes line;
     int rc = 0;
-    while (rc == 0 && line_next(&value, &line))
+    while (rc == 0 && bytes_line(&value, &line))
         rc = name_check(line.p[0] == '-' ? bytes_slice(line, 1, SIZE_MAX) : line, e);
     return rc;
 }
@@ -67,7 +55,7 @@ bool endpoint_source_allowed(struct bytes setting, struct bytes source, bool rem
 {
     struct bytes line;
     bool some = false, others = false, named = false;
-    while (line_next(&setting, &line)) {
+    while (bytes_line(&setting, &line)) {
         bool away = line.p[0] == '-';
         struct bytes name = away ? bytes_slice(line, 1, SIZE_MAX) : line;
         bool all = bytes_eq(name, BYTES_LIT("*"));
@@ -83,7 +71,7 @@ bool endpoint_source_allowed(struct bytes setting, struct bytes source, bool rem
 bool source_listed(struct bytes setting, struct bytes source)
 {
     struct bytes line;
-    while (line_next(&setting, &line)) {
+    while (bytes_line(&setting, &line)) {
         if (bytes_eq(line, source) || bytes_eq(line, BYTES_LIT("*")))
             return true;
     }

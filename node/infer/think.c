@@ -169,21 +169,6 @@ static void answered(void *ctx, const struct answer *a)
         (void)snprintf(t->trouble, sizeof t->trouble, "%s", a->e != NULL ? a->e->text : err_text(a->rc));
 }
 
-/* The names of the sources in the batch, each once. */
-static void sources_list(struct think *t)
-{
-    buf_clear(&t->sources);
-    for (size_t i = 0; i < t->work.n; i++) {
-        bool before = false;
-        for (size_t k = 0; k < i && !before; k++)
-            before = bytes_eq(t->work.v[k].source, t->work.v[i].source);
-        if (!before && t->sources.n > 0)
-            (void)buf_put(&t->sources, '\n');
-        if (!before)
-            (void)buf_bytes(&t->sources, t->work.v[i].source);
-    }
-}
-
 static void prompt_begin(struct think *t)
 {
     question_drop(t);
@@ -203,7 +188,8 @@ static int ask(struct think *t, const struct question *q, unsigned observations,
                                       {.role = "user", .text = buf_view(&t->prompt.content)}};
     struct buf schema;
     buf_init(&schema, PROMPT_SCHEMA_BYTES);
-    sources_list(t);
+    buf_clear(&t->sources);
+    work_sources(&t->work, &t->sources);
     int rc = prompt_schema(&t->prompt, q->schema, &schema);
     const struct chat_request r = {.priority = q->priority,
                                    .purpose = q->purpose,

@@ -71,3 +71,16 @@ void work_drop(struct work *w, size_t i)
     memmove(&w->guarded[i], &w->guarded[i + 1], behind * sizeof w->guarded[0]);
     w->n--;
 }
+
+void work_sources(const struct work *w, struct buf *out)
+{
+    for (size_t i = 0; i < w->n; i++) {
+        bool before = false;
+        for (size_t k = 0; k < i && !before; k++)
+            before = bytes_eq(w->v[k].source, w->v[i].source);
+        if (!before && out->n > 0)
+            (void)buf_put(out, '\n');
+        if (!before)
+            (void)buf_bytes(out, w->v[i].source);
+    }
+}

@@ -24,6 +24,8 @@ int work_add(struct work *w, const struct stored_observation *o, const struct id
 void work_finish(struct work *w);
 /* Leaves out the i-th. */
 void work_drop(struct work *w, size_t i);
+/* Appends the names of its sources, each once, newline separated. */
+void work_sources(const struct work *w, struct buf *out);
 
 struct work_source {
     /* The next batch into *out (emptied), the same one until done() or failed(): durable before this returns.

@@ -26,11 +26,6 @@ const uint8_t *net_secret(const struct net *t)
     return group_exists(t->n->group) ? group_secret(t->n->group) : NULL;
 }
 
-static int64_t earlier(int64_t a, int64_t b)
-{
-    return a == TIME_NONE || (b != TIME_NONE && b < a) ? b : a;
-}
-
 /* ---- members ----------------------------------------------------------------------------------------------
  */
 
@@ -431,7 +426,7 @@ static int64_t conns_step(struct net *t)
     for (size_t i = 0; i < NET_CONNECTIONS_MAX; i++) {
         struct conn *c = &t->conns[i];
         conn_pump(t, c);
-        first = c->kind != CONN_FREE ? earlier(first, conn_deadline(c)) : first;
+        first = c->kind != CONN_FREE ? time_earlier(first, conn_deadline(c)) : first;
     }
     return first;
 }
@@ -448,10 +443,10 @@ int64_t net_step(struct net *t)
     if (t->n->regrouped) {
         regroup(t);
     }
-    first = earlier(first, discovery_step(t));
-    first = earlier(first, dials_step(t));
+    first = time_earlier(first, discovery_step(t));
+    first = time_earlier(first, dials_step(t));
     if (streams_stuck(t->streams)) {
-        first = earlier(first, net_now(t) + STUCK_MS);
+        first = time_earlier(first, net_now(t) + STUCK_MS);
     }
     return t->again ? net_now(t) : first;
 }

@@ -154,9 +154,21 @@ static void a_wiped_secret_is_zero(void **state)
     mem_wipe(NULL, 0);
 }
 
+static void lines_come_trimmed_and_blank_ones_do_not(void **state)
+{
+    (void)state;
+    struct bytes rest = BYTES_LIT("\n  note local\t\r\n\n \nbash"), line;
+    assert_true(bytes_line(&rest, &line) && bytes_eq(line, BYTES_LIT("note local")));
+    assert_true(bytes_line(&rest, &line) && bytes_eq(line, BYTES_LIT("bash")));
+    assert_false(bytes_line(&rest, &line));
+    rest = BYTES_LIT(" \n\n");
+    assert_false(bytes_line(&rest, &line));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(lines_come_trimmed_and_blank_ones_do_not),
         cmocka_unit_test(no_bytes_equal_empty_bytes),
         cmocka_unit_test(a_prefix_sorts_first),
         cmocka_unit_test(slices_are_clipped),

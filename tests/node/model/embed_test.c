@@ -14,7 +14,7 @@
 #define ASKED_MAX 512
 
 /* A model that says of each text how often some letters occur in it, when it is let. */
-struct stub {
+struct scripted {
     const char *name;
     bool ready, down; /* down: takes requests and never answers */
     int fails;        /* so many answers are this error */
@@ -35,20 +35,20 @@ struct stub {
 };
 
 static struct device d;
-static struct stub stub;
+static struct scripted scripted;
 static struct log quiet;
 static struct embed *x;
 static struct tmp_dir dir;
 static char table_path[TMP_PATH_BYTES];
 
-static const char *stub_model(void *ctx)
+static const char *scripted_model(void *ctx)
 {
-    return ((struct stub *)ctx)->name;
+    return ((struct scripted *)ctx)->name;
 }
 
-static bool stub_ready(void *ctx)
+static bool scripted_ready(void *ctx)
 {
-    return ((struct stub *)ctx)->ready;
+    return ((struct scripted *)ctx)->ready;
 }
 
 static void letters(struct bytes text, float *v, size_t dims)
@@ -58,10 +58,10 @@ static void letters(struct bytes text, float *v, size_t dims)
         v[text.p[i] % dims] += 1;
 }
 
-static int stub_ask(void *ctx, const struct embed_ask *a, answer_fn *fn, void *fn_ctx, int64_t *ticket,
-                    struct err *e)
+static int scripted_ask(void *ctx, const struct embed_ask *a, answer_fn *fn, void *fn_ctx, int64_t *ticket,
+                        struct err *e)
 {
-    struct stub *s = ctx;
+    struct scripted *s = ctx;
     size_t at = 0;
     while (at < 8 && s->q[at].ticket != 0)
         at++;
@@ -86,9 +86,9 @@ static int stub_ask(void *ctx, const struct embed_ask *a, answer_fn *fn, void *f
     return 0;
 }
 
-static void stub_cancel(void *ctx, int64_t ticket)
+static void scripted_cancel(void *ctx, int64_t ticket)
 {
-    struct stub *s = ctx;
+    struct scripted *s = ctx;
     for (size_t i = 0; i < 8; i++) {
         if (s->q[i].ticket == ticket) {
             s->q[i].ticket = 0;
@@ -98,7 +98,7 @@ static void stub_cancel(void *ctx, int64_t ticket)
 }
 
 /* Answers all that waits. */
-static void stub_answer(struct stub *s)
+static void scripted_answer(struct scripted *s)
 {
     for (size_t i = 0; i < 8; i++) {
         if (s->q[i].ticket == 0)
@@ -116,18 +116,19 @@ static void stub_answer(struct stub *s)
     }
 }
 
-static void stub_wait(void *ctx, int ms)
+static void scripted_wait(void *ctx, int ms)
 {
-    struct stub *s = ctx;
+    struct scripted *s = ctx;
     if (!s->down) {
-        stub_answer(s);
+        scripted_answer(s);
         return;
     }
     s->waited_ms += (unsigned)ms;
     d.test_clock.mono_ms += ms;
 }
 
-static const struct embedder embedder = {&stub, stub_model, stub_ready, stub_ask, stub_cancel, stub_wait};
+static const struct embedder embedder = {&scripted,    scripted_model,  scripted_ready,
+                                         scripted_ask, scripted_cancel, scripted_wait};
 
 static int setup(void **state)
 {
@@ -142,7 +143,7 @@ static int setup(void **state)
     make_table(tokens, 3, "by hand", &file);
     tmp_write(tmp_path(&dir, "words.table", table_path), buf_view(&file));
     buf_release(&file);
-    stub = (struct stub){.name = "letters", .ready = true, .dims = 64};
+    scripted = (struct scripted){.name = "letters", .ready = true, .dims = 64};
     x = NULL;
     return 0;
 }
@@ -152,7 +153,7 @@ static int teardown(void **state)
     (void)state;
     embed_close(x);
     for (size_t i = 0; i < 8; i++)
-        assert_true(stub.q[i].ticket == 0); /* nothing would call into what is closed */
+        assert_true(scripted.q[i].ticket == 0); /* nothing would call into what is closed */
     device_release(&d);
     tmp_dir_remove(&dir);
     return 0;
@@ -197,9 +198,9 @@ static int64_t settle(void)
         next = embed_step(x);
         bool waits = false;
         for (size_t k = 0; k < 8; k++)
-            waits |= stub.q[k].ticket != 0;
-        if (waits && !stub.down)
-            stub_answer(&stub);
+            waits |= scripted.q[k].ticket != 0;
+        if (waits && !scripted.down)
+            scripted_answer(&scripted);
         else if (next == TIME_NONE || next > d.test_clock.mono_ms + 1000)
             return next;
         else
@@ -251,7 +252,7 @@ static void a_table_finds_what_shares_no_word(void **state)
     assert_int_equal(store_vectors_count(d.s), 3);
     assert_true(first("which beverage", "drinks tea"));
     assert_true(first("music", "plays the guitar"));
-    assert_int_equal(stub.asked, 0);
+    assert_int_equal(scripted.asked, 0);
 }
 
 static void opening_takes_nothing_and_the_rest_comes_in_steps(void **state)
@@ -322,12 +323,12 @@ static void a_model_fills_in_batches_and_its_vectors_stay(void **state)
     assert_int_equal(settle(), TIME_NONE);
     assert_string_equal(embed_source(x), "letters");
     assert_int_equal(store_vectors_count(d.s), 300);
-    assert_true(stub.largest <= EMBED_BATCH && stub.asked <= 1 + 300 / EMBED_BATCH + 5);
-    assert_int_equal(stub.urgent, 0);
-    unsigned asked = stub.asked;
+    assert_true(scripted.largest <= EMBED_BATCH && scripted.asked <= 1 + 300 / EMBED_BATCH + 5);
+    assert_int_equal(scripted.urgent, 0);
+    unsigned asked = scripted.asked;
     start(&embedder, table_path);
     assert_int_equal(settle(), TIME_NONE);
-    assert_int_equal(stub.asked, asked); /* the dims are known, and all is there */
+    assert_int_equal(scripted.asked, asked); /* the dims are known, and all is there */
     assert_int_equal(store_vectors_count(d.s), 300);
 }
 
@@ -337,13 +338,13 @@ static void another_model_begins_anew(void **state)
     tell_some();
     start(&embedder, NULL);
     (void)settle();
-    unsigned texts = stub.texts;
-    stub.name = "other";
-    stub.dims = 32;
+    unsigned texts = scripted.texts;
+    scripted.name = "other";
+    scripted.dims = 32;
     (void)settle();
     assert_int_equal(store_vectors_count(d.s), 3);
-    assert_int_equal(stub.texts, texts + 1 + 3); /* its dims, and all */
-    stub.dims = 48;                              /* the same name, another model behind it */
+    assert_int_equal(scripted.texts, texts + 1 + 3); /* its dims, and all */
+    scripted.dims = 48;                              /* the same name, another model behind it */
     tell(9, "sings");
     (void)settle();
     assert_int_equal(store_vectors_count(d.s), 4);
@@ -356,16 +357,16 @@ static void a_question_waits_for_its_vector_and_asks_once(void **state)
     tell_some();
     start(&embedder, NULL);
     (void)settle();
-    unsigned asked = stub.asked;
+    unsigned asked = scripted.asked;
     assert_non_null(question("tea"));
-    assert_int_equal(stub.urgent, 1);
+    assert_int_equal(scripted.urgent, 1);
     assert_non_null(question("tea"));
-    assert_int_equal(stub.asked, asked + 1);
+    assert_int_equal(scripted.asked, asked + 1);
     const struct bytes turns[] = {BYTES_LIT("tea")}; /* the question before */
     const struct retrieve_query q = {.text = BYTES_LIT("coffee"), .context = turns, .n_context = 1};
-    unsigned texts = stub.texts;
+    unsigned texts = scripted.texts;
     assert_non_null(embed_question(x, &q));
-    assert_int_equal(stub.texts, texts + 1);
+    assert_int_equal(scripted.texts, texts + 1);
 }
 
 static void a_dead_endpoint_costs_one_short_wait(void **state)
@@ -374,22 +375,22 @@ static void a_dead_endpoint_costs_one_short_wait(void **state)
     tell_some();
     start(&embedder, NULL);
     (void)settle();
-    stub.down = true;
+    scripted.down = true;
     assert_null(question("tea"));
-    assert_int_equal(stub.waited_ms, EMBED_WAIT_MS);
+    assert_int_equal(scripted.waited_ms, EMBED_WAIT_MS);
     assert_true(first("guitar", "plays the guitar")); /* by words, at once */
     assert_null(question("coffee"));
-    assert_int_equal(stub.waited_ms, EMBED_WAIT_MS);
-    stub.down = false;
-    stub_answer(&stub); /* late: kept, and the next may wait again */
-    stub.down = true;
+    assert_int_equal(scripted.waited_ms, EMBED_WAIT_MS);
+    scripted.down = false;
+    scripted_answer(&scripted); /* late: kept, and the next may wait again */
+    scripted.down = true;
     assert_non_null(question("tea"));
     assert_null(question("coffee"));
-    assert_int_equal(stub.waited_ms, 2 * EMBED_WAIT_MS);
-    stub.ready = false;
-    stub_answer(&stub);
+    assert_int_equal(scripted.waited_ms, 2 * EMBED_WAIT_MS);
+    scripted.ready = false;
+    scripted_answer(&scripted);
     assert_null(question("cocoa"));
-    assert_int_equal(stub.waited_ms, 2 * EMBED_WAIT_MS);
+    assert_int_equal(scripted.waited_ms, 2 * EMBED_WAIT_MS);
 }
 
 static void what_failed_is_asked_again_later_and_later(void **state)
@@ -397,14 +398,14 @@ static void what_failed_is_asked_again_later_and_later(void **state)
     (void)state;
     tell_some();
     start(&embedder, NULL);
-    stub.fails = 2;
-    stub.error = ERR_IO;
+    scripted.fails = 2;
+    scripted.error = ERR_IO;
     int64_t now = d.test_clock.mono_ms, next = settle();
     assert_true(next > now + 10000);
-    assert_int_equal(stub.asked, 1);
+    assert_int_equal(scripted.asked, 1);
     d.test_clock.mono_ms = next;
     int64_t later = settle();
-    assert_int_equal(stub.asked, 2);
+    assert_int_equal(scripted.asked, 2);
     assert_true(later - next > next - now);
     d.test_clock.mono_ms = later;
     assert_int_equal(settle(), TIME_NONE);
@@ -419,13 +420,13 @@ static void a_text_that_the_model_refuses_holds_nothing_up(void **state)
         (void)snprintf(text, sizeof text, i == 17 ? "poison %u" : "statement number %u", i);
         tell(i, text);
     }
-    stub.poison = "poison";
+    scripted.poison = "poison";
     start(&embedder, NULL);
     assert_int_equal(settle(), TIME_NONE);
     assert_int_equal(store_vectors_count(d.s), 40); /* its own is empty */
-    unsigned asked = stub.asked;
+    unsigned asked = scripted.asked;
     assert_int_equal(settle(), TIME_NONE);
-    assert_int_equal(stub.asked, asked);
+    assert_int_equal(scripted.asked, asked);
 }
 
 static void closing_drops_what_is_under_way(void **state)
@@ -434,7 +435,7 @@ static void closing_drops_what_is_under_way(void **state)
     tell_some();
     start(&embedder, NULL);
     (void)settle();
-    stub.down = true;
+    scripted.down = true;
     tell(9, "sings");
     (void)embed_step(x);
     assert_null(question("tea"));
@@ -450,12 +451,12 @@ static void a_forgotten_text_is_not_brought_back_by_a_late_answer(void **state)
     tell_some();
     start(&embedder, NULL);
     (void)settle();
-    stub.down = true;
+    scripted.down = true;
     tell(9, "sings");
     (void)embed_step(x);
     assert_int_equal(store_forget(d.s, &id, NULL, 0, &e), 0);
-    stub.down = false;
-    stub_answer(&stub);
+    scripted.down = false;
+    scripted_answer(&scripted);
     assert_int_equal(store_vectors_count(d.s), 3);
 }
 
